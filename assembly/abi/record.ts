@@ -57,5 +57,17 @@ export const REPLAY_MARK = 4;
 /** There is no room for the record's uses: empty the array and go on. */
 export const REPLAY_USES_FULL = 5;
 
+// What replayPaging() did for device faults, in order: an f64 each, the page's number times 4, plus …
+/** … the page came to the device, and there was none before; … */
+export const PAGING_CAME = 0;
+/** … it came from RAM; … */
+export const PAGING_COPIED = 1;
+/** … it left for RAM, and the device had not written it; … */
+export const PAGING_LEFT = 2;
+/** … it left, and the device had. */
+export const PAGING_LEFT_DIRTY = 3;
+/** The most that one call writes. */
+export const PAGING_EVENTS_MAX = 2048;
+
 /** Agents that have a table of their own, the CPU included. */
 export const REPLAY_AGENTS_MAX = 8;

@@ -37,6 +37,7 @@ import type { Forward } from "../engine/forward.ts";
 import type { Mm } from "../space/mm.ts";
 import { DeviceTable } from "./device-table.ts";
 import { HmmDevmem } from "./devmem.ts";
+import type { DemandPaging } from "./paging.ts";
 
 /**
  * What stopped a replay: the end, unmapped memory, a CPU fault, a device fault, a mark in the trace, a full
@@ -138,6 +139,7 @@ export class RecordArray extends BigUint64Array {
    * the CPU, and agents beyond the last table go through the last one. Stops at the first record that cannot
    * be made; after serving the reason, call again from there, and the record starts over. Also stops at each
    * mark, after which the caller goes on, and where `uses`, which is overwritten, has no room left.
+   * @param paging serves the faults of one device, as many as it can; `room` pages may come before one leaves
    */
   replay(
     mm: Mm,
@@ -145,6 +147,7 @@ export class RecordArray extends BigUint64Array {
     at: number,
     n: number,
     uses: UseLog | null = null,
+    paging: { by: DemandPaging; room: number } | null = null,
   ): ReplayStop {
     const op = "recordArray.replay";
     if (this.#ctx === null) throw new TypeError(`${op}: the array is closed`);
@@ -161,7 +164,12 @@ export class RecordArray extends BigUint64Array {
       mem.words[address / 4 + agent] = table === null ? 0 : table.id;
     }
     const [from, to] = uses === null ? [0, 0] : uses.room(op);
-    const reason = REASONS[core.replay(mm.id, tables.length, this.byteOffset, at, n, from, to)];
+    const reason =
+      REASONS[
+        paging === null
+          ? core.replay(mm.id, tables.length, this.byteOffset, at, n, from, to)
+          : paging.by.replay(mm, this.byteOffset, [at, n], paging.room)
+      ];
     restore();
     if (uses !== null) uses.used = mem.header(HDR_USES);
     const stopped = reason !== "done" && reason !== "mark" && reason !== "uses";

@@ -333,6 +333,20 @@ export interface CoreExports {
     end: number,
   ): number;
   /**
+   * replay() of a CPU and one device, whose faults are served by demand paging, at most PAGING_EVENTS_MAX
+   * events of it: MOVE_BYTES after `out` lie what came and what left (f64 each, PAGING_*), HDR_USES of them.
+   */
+  replayPaging(
+    mm: number,
+    records: number,
+    at: number,
+    n: number,
+    devmem: number,
+    table: number,
+    room: number,
+    out: number,
+  ): number;
+  /**
    * Counts n records to the exchange buffer (u32 each): loads, stores and modifies of the CPU and 0, then the
    * same of the device.
    */

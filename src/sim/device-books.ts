@@ -157,6 +157,44 @@ export class DeviceBooks {
     if (evicted) pages.outEvicted += moved;
   }
 
+  /** Whether somebody is told what moves, it is counted by name, or pages that came along are followed. */
+  get isFollowed(): boolean {
+    return this.events !== null || this.#named !== null || this.fates.followsUses;
+  }
+
+  /**
+   * The short form of {@link pagesIn} for one page that faulted, by its number, while nobody follows. Its
+   * transfer is counted by {@link pagesCopied}.
+   */
+  pageCame(page: number, copied: boolean, all: number): void {
+    const { pages } = this;
+    const first = page * PAGE_SIZE;
+    const bit = pageBit(first);
+    if (copied || this.#hostFirst) pages.copied++;
+    if (this.fates.came(roundDown(first, CLUSTER_SIZE), bit, bit) !== 0) pages.inAgain++;
+    pages.in++;
+    this.peak = Math.max(this.peak, all);
+  }
+
+  /** The short form of {@link pagesOut} for one page that made room, likewise. */
+  pageEvicted(page: number, dirty: boolean): void {
+    const { pages } = this;
+    const first = page * PAGE_SIZE;
+    this.fates.left(roundDown(first, CLUSTER_SIZE), pageBit(first));
+    if (dirty) {
+      pages.outDirty++;
+      pages.outEvictedDirty++;
+    }
+    pages.out++;
+    pages.outEvicted++;
+    this.evictions++;
+  }
+
+  /** Counts the transfers of single pages. */
+  pagesCopied(pages: number, direction: Direction): void {
+    this.#transfers.add(PAGE_SIZE, direction, pages);
+  }
+
   /** Returns what was counted so far; the driver knows the invalidations. */
   counts(invalidations: Invalidations): DeviceCounts {
     const { pages, groups, evictions } = this;

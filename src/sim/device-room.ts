@@ -8,7 +8,7 @@ import type { Residents } from "./policies/residents.ts";
 import type { GrowingSpace, Span } from "./space.ts";
 
 /** What room is made in. */
-interface DeviceMemory {
+export interface DeviceMemory {
   driver: DeviceDriver;
   residents: Residents;
   incoming: Incoming;
@@ -17,20 +17,20 @@ interface DeviceMemory {
 }
 
 export class DeviceRoom {
-  readonly #memory: DeviceMemory;
+  readonly memory: DeviceMemory;
   /** Bytes of a unit, and units that evictions keep free. */
   readonly #cluster: number;
   readonly #buffer: number;
 
   constructor(memory: DeviceMemory, cluster: number, buffer: number) {
-    this.#memory = memory;
+    this.memory = memory;
     this.#cluster = cluster;
     this.#buffer = buffer;
   }
 
   /** Evicts until a unit has room that faulted. Returns false if that fails. */
   has(unit: number): boolean {
-    const { residents, incoming } = this.#memory;
+    const { residents, incoming } = this.memory;
     const wanted = Math.min(1 + this.#buffer, residents.capacity);
     if (residents.free >= wanted || residents.has(unit)) return true;
     incoming.full = true;
@@ -44,7 +44,7 @@ export class DeviceRoom {
    * or as many as there is room for, or none if the first one has none.
    */
   make(units: readonly number[]): readonly number[] {
-    const { residents, incoming } = this.#memory;
+    const { residents, incoming } = this.memory;
     const fresh = units.length - (residents.has(units[0]) ? 1 : 0);
     const needed = Math.min(fresh, residents.capacity);
     if (fresh > 0 && fresh + this.#buffer > residents.free) incoming.full = true;
@@ -56,12 +56,12 @@ export class DeviceRoom {
 
   /** Takes a unit's slot away if it has no page on the device any more. */
   leave(unit: number, evicted: boolean): void {
-    if (!this.isPresent(unit)) this.#memory.residents.remove(unit, evicted);
+    if (!this.isPresent(unit)) this.memory.residents.remove(unit, evicted);
   }
 
   /** Whether a page of the unit is in the device's memory. */
   isPresent(unit: number): boolean {
-    return this.#memory.driver.pagesIn(this.rangeOf(unit)) > 0;
+    return this.memory.driver.pagesIn(this.rangeOf(unit)) > 0;
   }
 
   /** The pages of the units from one to another, as far as they lie in the mapping. */
@@ -74,7 +74,7 @@ export class DeviceRoom {
 
   /** Evicts what the policy names for a unit that comes. Returns false if that fails. */
   #evict(incoming: number, stays: (unit: number) => boolean): boolean {
-    const { residents, books } = this.#memory;
+    const { residents, books } = this.memory;
     const slot = residents.victim(incoming, stays);
     if (slot < 0) return false;
     const unit = residents.unitIn(slot);
@@ -94,7 +94,7 @@ export class DeviceRoom {
 
   /** Moves the units from one to another to RAM. Returns how many pages moved. */
   #moveOut(first: number, last: number): number {
-    const { space, driver } = this.#memory;
+    const { space, driver } = this.memory;
     const start = first * this.#cluster;
     const mapping = space.at(start);
     if (mapping === null) return 0;

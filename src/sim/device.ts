@@ -73,7 +73,8 @@ export class SimDevice implements FollowedDevice {
   readonly #cluster: number;
   readonly #residents: Residents;
   readonly #incoming: Incoming;
-  readonly #room: DeviceRoom;
+  /** What makes room in its memory. */
+  readonly room: DeviceRoom;
   /** By frame of all devices' memories: its unit's slot, from `first` on. Null: no policy hears of uses. */
   #slots: { all: Int32Array; first: number } | null = null;
 
@@ -101,21 +102,15 @@ export class SimDevice implements FollowedDevice {
     const { policy, parameter } = this.#policyOf(hmm, settings);
     const capacity = Math.floor(deviceMemory / cluster);
     const written = (slot: number): boolean =>
-      this.#driver.marks.isWritten(this.#room.rangeOf(this.#residents.unitIn(slot)));
+      this.#driver.marks.isWritten(this.room.rangeOf(this.#residents.unitIn(slot)));
     const device = { capacity, unitPages: cluster / PAGE_SIZE, seed, parameter, future, written, reserve };
     this.#residents = new Residents(policy, device, state?.residents);
     const has = (unit: number): boolean => this.#residents.has(unit);
     this.#incoming = new Incoming(settings, has, state?.full);
     const buffer = Math.floor((capacity * freeBuffer) / 100);
-    const { books } = this;
-    const memory = {
-      driver: this.#driver,
-      residents: this.#residents,
-      incoming: this.#incoming,
-      space,
-      books,
-    };
-    this.#room = new DeviceRoom(memory, cluster, buffer);
+    const [driver, residents, incoming] = [this.#driver, this.#residents, this.#incoming];
+    const memory = { driver, residents, incoming, space, books: this.books };
+    this.room = new DeviceRoom(memory, cluster, buffer);
     this.hearsUses = policy.uses === "all";
   }
 
@@ -228,8 +223,8 @@ export class SimDevice implements FollowedDevice {
 
   /** Moves a unit to the device, after making room. Returns how many pages moved. */
   #moveUnit(unit: number, mapping: Span, { page, by, from }: Coming): number {
-    if (!this.#room.has(unit)) return 0;
-    const range = this.#room.rangeOf(unit, unit, mapping);
+    if (!this.room.has(unit)) return 0;
+    const range = this.room.rangeOf(unit, unit, mapping);
     try {
       const moved = from === null ? 0 : this.#moveFrom(from, range, page);
       return moved + this.#driver.moveIn(range, page);
@@ -240,13 +235,13 @@ export class SimDevice implements FollowedDevice {
 
   /** Moves units to the device, as many as get room, of which the first one faulted. */
   #moveUnits(wanted: readonly number[], mapping: Span, { page, by, from }: Coming): number {
-    const units = this.#room.make(wanted);
+    const units = this.room.make(wanted);
     let moved = 0;
     try {
       if (from !== null && units.length > 0)
-        moved += this.#moveFrom(from, this.#room.rangeOf(units[0], units[0], mapping), page);
+        moved += this.#moveFrom(from, this.room.rangeOf(units[0], units[0], mapping), page);
       for (const run of runsOf(units, this.#cluster))
-        moved += this.#driver.moveIn(this.#room.rangeOf(run[0], run[run.length - 1], mapping), page);
+        moved += this.#driver.moveIn(this.room.rangeOf(run[0], run[run.length - 1], mapping), page);
     } finally {
       // Those that came along get their slots first, the one that faulted last.
       for (let i = units.length - 1; i >= 0; i--) this.#settle(units[i], i === 0 ? by : "prefetch");
@@ -259,7 +254,7 @@ export class SimDevice implements FollowedDevice {
     try {
       return this.#driver.moveFrom(peer.#driver, range, page);
     } finally {
-      peer.#room.leave(Math.floor(page / this.#cluster), false);
+      peer.room.leave(Math.floor(page / this.#cluster), false);
     }
   }
 
@@ -278,14 +273,14 @@ export class SimDevice implements FollowedDevice {
   /** Evicts until the cluster around `addr` has room, as moveIn does. Returns false if that fails. */
   makeRoom(addr: number): boolean {
     using _sem = this.#mm.mmapSem.read();
-    return this.#room.has(Math.floor(addr / this.#cluster));
+    return this.room.has(Math.floor(addr / this.#cluster));
   }
 
   /** Gives a slot to a unit that has come. */
   #settle(unit: number, by: Arrival): void {
     const residents = this.#residents;
     if (!residents.has(unit)) {
-      if (residents.free === 0 || !this.#room.isPresent(unit)) return;
+      if (residents.free === 0 || !this.room.isPresent(unit)) return;
       residents.add(unit, by);
     }
     this.#note(unit);
@@ -296,7 +291,7 @@ export class SimDevice implements FollowedDevice {
     if (this.#slots === null) return;
     const { all, first } = this.#slots;
     const slot = first + this.#residents.slotOf(unit);
-    for (const frame of this.#driver.framesOf(this.#room.rangeOf(unit))) all[first + frame] = slot;
+    for (const frame of this.#driver.framesOf(this.room.rangeOf(unit))) all[first + frame] = slot;
   }
 
   /**
@@ -309,9 +304,9 @@ export class SimDevice implements FollowedDevice {
     const answer = this.#driver.mirror(cluster, addr, write, holder === null ? null : holder.#driver);
     // A page whose move was interrupted may be on the device without a slot: now the table has it.
     const unit = Math.floor(addr / this.#cluster);
-    if (!this.#residents.has(unit) && this.#room.isPresent(unit)) {
+    if (!this.#residents.has(unit) && this.room.isPresent(unit)) {
       using _sem = this.#mm.mmapSem.read();
-      if (this.#room.has(unit)) this.#settle(unit, write ? "store" : "load");
+      if (this.room.has(unit)) this.#settle(unit, write ? "store" : "load");
     }
     return answer;
   }
@@ -322,7 +317,7 @@ export class SimDevice implements FollowedDevice {
     if (this.#residents.has(unit)) return;
     const isInRam = (page: number): boolean =>
       !this.#peers.some((peer) => peer.isOwn(this.table.lookup(page)));
-    for (const { start, end } of runsWhere(this.#room.rangeOf(unit), isInRam)) this.table.clear(start, end);
+    for (const { start, end } of runsWhere(this.room.rangeOf(unit), isInRam)) this.table.clear(start, end);
   }
 
   /** Gives back what outlives the address space, which must be closed before. */
@@ -337,7 +332,7 @@ export class SimDevice implements FollowedDevice {
       this.#driver.moveOut(clusterOf(addr, vma, this.#cluster), page, false);
       return this.#driver.hasMoved ? 0 : VM_FAULT_OOM;
     } finally {
-      this.#room.leave(Math.floor(addr / this.#cluster), false);
+      this.room.leave(Math.floor(addr / this.#cluster), false);
     }
   }
 

@@ -2,6 +2,7 @@
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { roundDown } from "../engine/errors.ts";
 import { Hmm, type DeviceTable, type Mm } from "../index.ts";
+import { CorePaging, pagesInCore } from "./core-paging.ts";
 import { together, type DeviceCounts } from "./counts.ts";
 import { SimDevice, type DeviceState } from "./device.ts";
 import { Callbacks, deviceId } from "./device-driver.ts";
@@ -28,6 +29,9 @@ export class SimDevices {
   readonly tables: readonly (DeviceTable | null)[];
   /** Tells the policies of uses; null: they do not hear of them. */
   readonly follower: Follower | null;
+  /** Has the core serve the faults; null: it cannot, or a snapshot is made. */
+  paging: CorePaging | null = null;
+  readonly #pagesInCore: boolean;
   /** The links between them. */
   readonly peers: Peers;
   /** The most pages that were in the devices' memory at one time, since it was last set. */
@@ -37,13 +41,14 @@ export class SimDevices {
     hmm: Hmm,
     devices: readonly SimDevice[],
     space: GrowingSpace,
-    { peers, peak }: { peers: Peers; peak: number },
+    { peers, peak, inCore }: { peers: Peers; peak: number; inCore: boolean },
   ) {
     this.all = devices;
     this.peers = peers;
     this.space = space;
     this.tables = [null, ...devices.map(({ table }) => table)];
     this.peak = peak;
+    this.#pagesInCore = inCore;
     for (const device of devices) {
       const neighbors = devices.filter((other) => other !== device);
       const linked = neighbors.filter(({ number }) => peers.linked(device.number, number));
@@ -69,7 +74,8 @@ export class SimDevices {
     const make = (_: unknown, i: number): SimDevice =>
       new SimDevice(hmm, mm, space, settings, { number: i + 1, future, links: newLinks(settings, i + 1) });
     const peers = new Peers(settings, settings.devices);
-    return new SimDevices(hmm, Array.from({ length: settings.devices }, make), space, { peers, peak: 0 });
+    const devices = Array.from({ length: settings.devices }, make);
+    return new SimDevices(hmm, devices, space, { peers, peak: 0, inCore: pagesInCore(settings) });
   }
 
   /** Restores the engine and the devices from a snapshot of the engine, and from state(). */
@@ -96,7 +102,8 @@ export class SimDevices {
         }),
     );
     const peers = new Peers(settings, settings.devices);
-    return { hmm, mm, devices: new SimDevices(hmm, made, space, { peers, peak }) };
+    const inCore = pagesInCore(settings);
+    return { hmm, mm, devices: new SimDevices(hmm, made, space, { peers, peak, inCore }) };
   }
 
   /** The device that an agent other than the CPU is: with one device, all of them are it. */
@@ -159,11 +166,14 @@ export class SimDevices {
   /** Takes memory of the engine that a snapshot must not have. Throws HmmError ENOMEM. */
   openArrays(): void {
     this.follower?.open();
+    if (this.#pagesInCore) this.paging = new CorePaging(this.all[0].room.memory);
   }
 
   /** Gives it back. */
   closeArrays(): void {
     this.follower?.close();
+    this.paging?.close();
+    this.paging = null;
   }
 
   state(): DevicesState {

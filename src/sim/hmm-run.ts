@@ -1,6 +1,7 @@
 /** Makes accesses under HMM: the engine replays them, and a server serves what stops it. */
 import type { RecordArray, ReplayStop } from "../device/replay.ts";
 import type { Mm } from "../index.ts";
+import type { CorePaging } from "./core-paging.ts";
 import type { SimDevices } from "./devices.ts";
 import type { SimulationEvents } from "./events.ts";
 import type { Ledger } from "./ledger.ts";
@@ -58,12 +59,14 @@ export class HmmRun {
    */
   run(records: RecordArray, words: Uint32Array, from: number, end: number, events: RunEvents): number {
     const { ram } = this.#ledger.accesses.device;
-    const { tables, follower } = this.#devices;
+    const { tables, follower, paging } = this.#devices;
     this.at = from;
     for (;;) {
       const alone = this.#server.borrows;
       const until = alone ? this.at + 1 : end;
-      const stop = records.replay(this.#mm, tables, this.at, until, follower?.log);
+      const pages = alone ? null : (paging?.next() ?? null);
+      const stop = records.replay(this.#mm, tables, this.at, until, follower?.log, pages);
+      if (pages !== null) this.#notePaging(paging!);
       const overLinks = this.#devices.peers.access ? this.#countPeers(records, this.at, stop.at) : null;
       const peer = overLinks === null ? 0 : overLinks.loads + overLinks.stores;
       if (stop.ramLoads + stop.ramStores + peer > 0)
@@ -84,6 +87,13 @@ export class HmmRun {
         if (!events.served(error, this.at)) throw error;
       }
     }
+  }
+
+  /** Notes the faults that the core has served during a replay. */
+  #notePaging(paging: CorePaging): void {
+    const devices = this.#devices;
+    this.#ledger.devices[0].faults.migrate += paging.note();
+    devices.peak = Math.max(devices.peak, devices.all[0].books.peak);
   }
 
   /** Counts the accesses of records [from, to), just replayed, that devices made over links. */

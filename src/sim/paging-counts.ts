@@ -56,10 +56,11 @@ class DirectionBook {
   #bytes = 0;
   readonly #sizes = new Map<number, number>();
 
-  add(bytes: number): void {
-    this.#count++;
-    this.#bytes += bytes;
-    this.#sizes.set(bytes, (this.#sizes.get(bytes) ?? 0) + 1);
+  add(bytes: number, count: number): void {
+    if (count === 0) return;
+    this.#count += count;
+    this.#bytes += count * bytes;
+    this.#sizes.set(bytes, (this.#sizes.get(bytes) ?? 0) + count);
   }
 
   totals(): TransferTotals {
@@ -92,9 +93,9 @@ export class TransferBook {
     this.set(state);
   }
 
-  /** Counts a transfer of so many bytes. */
-  add(bytes: number, direction: Direction): void {
-    this.#books[direction].add(bytes);
+  /** Counts transfers of so many bytes each. */
+  add(bytes: number, direction: Direction, count = 1): void {
+    this.#books[direction].add(bytes, count);
   }
 
   /** Returns what was counted, as a copy. */

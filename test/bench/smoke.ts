@@ -6,8 +6,8 @@ import * as assert from "uvu/assert";
 import { ROWS, runRow } from "../../bench/rows.ts";
 
 /**
- * The rows of each file. The first run of a row with a C twin compiles it, half a second for each twin, and
- * counts.
+ * The rows of each file. A row that takes long has a file of its own. The first run of a file also compiles
+ * the C twins of its rows, half a second each.
  */
 const PARTS = {
   "page-tables": ["P1", "P2", "P4"],

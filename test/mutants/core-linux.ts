@@ -235,6 +235,6 @@ export const CORE_LINUX: readonly Mutant[] = [
     file: "src/dmirror/device.ts",
     before: "alloc, this.devmem.coherent);",
     after: "alloc);",
-    ask: ["scenarios/hmm-tests-huge"],
+    ask: ["scenarios/hmm-tests-huge-coherent"],
   },
 ];

@@ -251,10 +251,31 @@ export const DRIVER_RULES: readonly Mutant[] = [
     ask: ["unit/warps"],
   },
   {
+    name: "the-last-thread-of-a-run-is-not-counted",
+    file: "assembly/core/access/count-threads.ts",
+    before: "  add(counts, who, some);\n  return 0;",
+    after: "  return 0;",
+    ask: ["unit/thread-counts"],
+  },
+  {
     name: "records-of-the-cpu-are-numbered",
     file: "assembly/core/access/count-threads.ts",
-    before: "if (!(how & AGENT_MASK)) continue;",
+    before: "if (!(how & AGENT_MASK)) return;",
     after: "",
     ask: ["unit/thread-counts"],
+  },
+  {
+    name: "warps-of-the-last-window-are-counted-again",
+    file: "src/sim/driver/warp-scheduler.ts",
+    before: "    ends.fill(0, lowest, highest + 1);\n",
+    after: "",
+    ask: ["unit/warps"],
+  },
+  {
+    name: "pending-record-keeps-its-own-thread",
+    file: "src/sim/driver/pending-records.ts",
+    before: "(words[at + 2] & ((1 << RECORD_THREAD_SHIFT) - 1)) | (thread << RECORD_THREAD_SHIFT)",
+    after: "words[at + 2]",
+    ask: ["unit/loop-split"],
   },
 ];

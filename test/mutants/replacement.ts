@@ -1,4 +1,4 @@
-/** Mutants of the replacement policies and of the prefetchers by fault. */
+/** Mutants of the replacement policies, of the prefetchers by fault, and of demand paging in the core. */
 import type { Mutant } from "./mutant.ts";
 
 const EVICT = "src/sim/policies/evict";
@@ -88,5 +88,54 @@ export const REPLACEMENT: readonly Mutant[] = [
     before: "i === block || empty[i]",
     after: "i >= 0",
     ask: ["unit/uvm-smart"],
+  },
+  {
+    name: "paging-leaves-stale-translations",
+    file: "assembly/core/entry/paging.ts",
+    before: "  forgetPage(AGENTS, addr >> 12);\n",
+    after: "",
+    ask: ["unit/paging"],
+  },
+  {
+    name: "paging-serves-records-of-several-pages",
+    file: "assembly/core/entry/paging.ts",
+    before: "!isOfOnePage(next) || ",
+    after: "",
+    ask: ["unit/paging"],
+  },
+  {
+    name: "paging-moves-pages-that-cannot-be-written",
+    file: "assembly/core/entry/paging.ts",
+    before: "if (flags != VM_WRITE || ",
+    after: "if (",
+    ask: ["unit/paging"],
+  },
+  {
+    name: "paging-writes-beyond-its-events",
+    file: "assembly/core/entry/paging.ts",
+    before: "reason == REPLAY_DEVICE_FAULT && event <= last",
+    after: "reason == REPLAY_DEVICE_FAULT",
+    ask: ["unit/paging"],
+  },
+  {
+    name: "paging-spends-no-room",
+    file: "assembly/core/entry/paging.ts",
+    before: "    room--;\n",
+    after: "",
+    ask: ["unit/paging"],
+  },
+  {
+    name: "pages-that-the-core-evicted-are-clean",
+    file: "src/sim/core-paging.ts",
+    before: "what === PAGING_LEFT_DIRTY);",
+    after: "false);",
+    ask: ["unit/core-paging"],
+  },
+  {
+    name: "pages-that-the-core-evicted-keep-their-slots",
+    file: "src/sim/core-paging.ts",
+    before: "residents.remove(page, true);",
+    after: "",
+    ask: ["unit/core-paging"],
   },
 ];

@@ -67,7 +67,7 @@ coverage("each number has a test or a row, and only one of them", () => {
 });
 
 coverage("each kernel test has a test here or a row, and no other test has a kernel test's name", () => {
-  const files = readdirSync(FOLDER).filter((name) => /^hmm-tests.*\.test\.ts$/.test(name));
+  const files = readdirSync(FOLDER).filter((name) => /^hmm-tests.*\.ts$/.test(name));
   const text = files.map((name) => readFileSync(join(FOLDER, name), "utf8")).join("\n");
   const calls = /(?:scenario|add|test)\(\s*["`](\w+)|const name = `(\w+)/g;
   const names = new Set([...text.matchAll(calls)].map(([, direct, named]) => direct ?? named));

@@ -1,4 +1,4 @@
 /** The scenarios of the kernel's HMM self-tests that need huge pages, with device-coherent memory. */
-import { scenarios } from "./hmm-huge.ts";
+import { scenarios } from "./hmm-tests-huge.ts";
 
 scenarios.run("hmm-tests: huge pages", [true]);

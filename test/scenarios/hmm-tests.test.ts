@@ -1,6 +1,6 @@
 /**
  * The scenarios of the kernel's HMM self-tests that need only single pages, under their kernel names, each
- * with device-private and with device-coherent memory. hmm-tests-huge.test.ts has the others. As in the
+ * with device-private and with device-coherent memory. hmm-tests-huge.ts has the others. As in the
  * kernel's tests, word i of a buffer holds i.
  */
 import * as assert from "uvu/assert";

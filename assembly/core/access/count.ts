@@ -19,7 +19,7 @@ const GROUPS_MAX: u32 = 255;
 
 /** Returns what four records do: the words with their kinds, agents and threads. */
 @inline
-export function fourOf(records: usize): v128 {
+function fourOf(records: usize): v128 {
   const first = v128.shuffle<u32>(v128.load(records), v128.load(records, 16), 2, 6, 2, 6);
   const second = v128.shuffle<u32>(v128.load(records, 32), v128.load(records, 48), 2, 6, 2, 6);
   return v128.shuffle<u64>(first, second, 0, 2);

@@ -15,8 +15,20 @@ const ADDRESS_MASK: u64 = (1 << RECORD_SIZE_SHIFT) - 1;
 const GROUP: u32 = 32;
 /** What is loaded is stored, lest the loads be dropped: at the end of the exchange buffer … */
 const SINK: u32 = XBUF_SIZE - 8;
-/** … and before that, the addresses of the group's page-table entries (u32 each). */
+/** … and before that, the addresses of the group's page-table entries (u32 each), … */
 const ENTRIES: u32 = SINK - GROUP * 4;
+/** … and the address after the group that was looked at last (u32; 0: none). */
+const AHEAD: u32 = ENTRIES - 4;
+
+/** Forgets what has been looked at: other records come. */
+export function lookNowhere(): void {
+  store<u32>(header(HDR_XBUF) + AHEAD, 0);
+}
+
+/** Returns the address after the records that have been looked at ahead; 0: none have. */
+export function lookedAhead(): usize {
+  return load<u32>(header(HDR_XBUF) + AHEAD);
+}
 
 /**
  * Loads the page-table entries that the record at `next` and those after it need, and where uses are kept the
@@ -40,5 +52,6 @@ export function lookAhead(root: usize, next: usize, last: usize): usize {
     sum += stamps && frame < frames ? load<u32>(stamps + ((<usize>frame) << 2)) : frame;
   }
   store<u32>(header(HDR_XBUF) + SINK, sum);
+  store<u32>(header(HDR_XBUF) + AHEAD, <u32>end);
   return end;
 }

@@ -9,7 +9,6 @@
 //  │ (page number + 1) << 1 │  pfn   │   0    │   (page / 512) + 1, leaf table
 //  └────────────────────────┴────────┴────────┘
 
-import { EINVAL } from "../../uapi/errno";
 import { TABLE_ENTRIES } from "../../uapi/page";
 import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
 import { XBUF_SIZE } from "../../abi/argument";
@@ -46,16 +45,13 @@ import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";
 import { poolHigh } from "../base/pool";
 import { pteFlags, ptePfn } from "../base/pte";
-import { folioOf } from "../frame/folio";
-import { nextUseAfter, noteUse, oldestUse, pfnUsedAt, usesAreKept } from "../frame/recency";
-import { zoneOfPfn } from "../frame/zone";
+import { noteUse, usesAreKept } from "../frame/recency";
 import { deviceTableOf } from "../space/device-table";
 import { Mm, mmAt } from "../space/mm";
-import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "../space/rmap";
 import { isBelowStack } from "../space/stack";
 import { vmaLookup } from "../space/vma";
-import { leafTable, walk } from "../table/pagetable";
-import { lookAhead } from "./look-ahead";
+import { leafTable } from "../table/pagetable";
+import { lookAhead, lookedAhead, lookNowhere } from "./look-ahead";
 
 const ADDRESS_MASK: u64 = (1 << RECORD_SIZE_SHIFT) - 1;
 const AGENT_MASK: u32 = 0xff << RECORD_AGENT_SHIFT;
@@ -134,6 +130,12 @@ export function replay(
   uses: usize,
   usesEnd: usize,
 ): i32 {
+  const mm = prepareReplay(mmId, agents);
+  return runRecords(mm, agents, records, records + <usize>at * RECORD_BYTES, n, uses, usesEnd);
+}
+
+/** Finds the roots of the agents' tables, and empties the buffers and what is counted. Returns the mm. */
+export function prepareReplay(mmId: u32, agents: u32): Mm {
   const mm = mmAt(mmId);
   const roots: usize = header(HDR_XBUF);
   for (let agent: u32 = 0; agent < agents; agent++) {
@@ -141,14 +143,36 @@ export function replay(
     store<u32>(roots + agent * 4, id ? <u32>deviceTableOf(id).root : <u32>mm.pgd);
   }
   memory.fill(roots + ROOTS_BYTES, 0, BUFFER_BYTES * agents);
+  lookNowhere();
   setHeader(HDR_RAM_LOADS, 0);
   setHeader(HDR_RAM_STORES, 0);
   setHeader(HDR_USES, 0);
+  return mm;
+}
+
+/**
+ * Runs the records from the one at `next` to number n, with the buffers as prepareReplay() or an earlier call
+ * has left them. Returns REPLAY_*.
+ */
+export function runRecords(
+  mm: Mm,
+  agents: u32,
+  records: usize,
+  next: usize,
+  n: u32,
+  uses: usize,
+  usesEnd: usize,
+): i32 {
   setHeaderF64(HDR_RESULT, n);
-  const next = records + <usize>at * RECORD_BYTES;
   if (agents <= 2 && !uses && poolHigh(RESOURCE_PAGE_TABLE) <= LARGE_TABLES)
     return runPlain(mm, agents - 1, records, next, n);
   return runFull(mm, agents - 1, records, next, n, uses, usesEnd);
+}
+
+/** Drops what the buffers of all agents have of a page, whose entries have changed. */
+export function forgetPage(agents: u32, page: u64): void {
+  let tlb: usize = header(HDR_XBUF) + ROOTS_BYTES;
+  for (; agents; agents--, tlb += BUFFER_BYTES) store<u64>(tlbEntry(tlb, page), 0);
 }
 
 /** Runs records with one device at most, no log of uses and small tables. */
@@ -180,7 +204,7 @@ function run(
   const deviceBase = header(HDR_DEVICE_BASE);
   const isLarge = !plain && poolHigh(RESOURCE_PAGE_TABLE) > LARGE_TABLES;
   // The records before this one have been looked at ahead.
-  let ahead: usize = 0;
+  let ahead: usize = isLarge ? lookedAhead() : 0;
   const firstUse = uses;
   // The last place at which a record may begin to write uses.
   const lastUse = usesEnd - PAGES_MAX * 4;
@@ -310,40 +334,4 @@ function stop(mm: Mm, done: u32, page: u64, isLoad: u64, device: bool): i32 {
   setHeader(HDR_FAULT_CODE, (<u32>isLoad) ^ 1);
   if (!exists(vmaLookup(mm, page << 12)) && (device || !isBelowStack(mm, page << 12))) return REPLAY_NO_VMA;
   return device ? REPLAY_DEVICE_FAULT : REPLAY_CPU_FAULT;
-}
-
-/** An address at which mm maps the page; 0 if there is none. */
-function addressIn(mmId: u32, pfn: u32): u64 {
-  const folio = folioOf(pfn);
-  for (let link = rmapFirst(folio); link; link = rmapNext(link, folio)) {
-    const vma = rmapVma(link, folio);
-    if (vma.mmId != mmId) continue;
-    const addr = rmapAddress(vma, folio, link);
-    const slot = walk(vma.mm.pgd, addr);
-    if (slot && ptePfn(load<u64>(slot)) == pfn) return addr;
-  }
-  return 0;
-}
-
-/**
- * Writes the devmem's pages that the device used longest ago into the exchange buffer: max pfns (u32), then
- * max page numbers of their addresses (f64). HDR_RESULT is the oldest's address. Returns how many there are;
- * -EINVAL without `trackUse`.
- */
-export function replayOldest(mmId: u32, devmem: u32, max: u32): i32 {
-  if (!usesAreKept()) return -EINVAL;
-  const pfns: usize = header(HDR_XBUF);
-  const pages = (pfns + max * 4 + 7) & ~7;
-  let n: u32 = 0;
-  for (let place = oldestUse(); place && n < max; place = nextUseAfter(place)) {
-    const pfn = pfnUsedAt(place);
-    if (zoneOfPfn(pfn) != devmem) continue;
-    const addr = addressIn(mmId, pfn);
-    if (!addr) continue;
-    store<u32>(pfns + n * 4, pfn);
-    store<f64>(pages + n * 8, <f64>(addr >> 12));
-    if (!n) setHeaderF64(HDR_RESULT, addr);
-    n++;
-  }
-  return n;
 }

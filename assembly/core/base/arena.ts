@@ -71,9 +71,11 @@ export function arenaAllocOwn(bytes: u32): usize {
 function allocate(bytes: u32, start: usize, end: usize, high: u32): usize {
   if (!mayAllocate()) return 0;
   const granules = <u32>((<u64>max<u32>(bytes, 1) + ARENA_GRANULE - 1) >> GRANULE_SHIFT);
-  for (let at = start; at < end; at = blockAfter(at)) {
-    const head = headOf(at);
+  const first = headOf(start);
+  const last = headOf(end);
+  for (let head = first; head < last; head += (load<u32>(head) >> 1) << 2) {
     if (load<u32>(head) & 1) continue;
+    const at = start + ((head - first) << (GRANULE_SHIFT - 2));
     absorb(at, end);
     const room = load<u32>(head) >> 1;
     if (room < granules) continue;

@@ -15,6 +15,7 @@ import { RESOURCE_MIGRATION } from "../../abi/pool";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID } from "../../uapi/pfn";
 import { PTE_DIRTY, PTE_YOUNG } from "../../uapi/pte";
 import { PAGE_SIZE } from "../../uapi/page";
+import { zeroObject } from "../base/layout";
 import { poolId } from "../base/pool";
 import { pteFlags } from "../base/pte";
 import { takeFreed } from "../frame/page-free";
@@ -105,7 +106,7 @@ function mark(cmd: MigrateMoveCmd, which: u32, page: u64): void {
 
 /** Empties the answers, and marks the pages that the device has used, and those that it has written. */
 function begin(cmd: MigrateMoveCmd): void {
-  memory.fill(cmd.out, 0, FREED);
+  zeroObject(cmd.out, FREED);
   if (!cmd.toDevice) noteUses(cmd);
 }
 

@@ -187,6 +187,11 @@ export function anybodyListens(mm: Mm, start: u64, end: u64): bool {
   return listeners(mm, start, end) != NOBODY;
 }
 
+/** Would a callback be told of a change of [start, end)? */
+export function anybodyIsAsked(mm: Mm, start: u64, end: u64): bool {
+  return listeners(mm, start, end) == CALLBACKS;
+}
+
 // ── Windows
 // ───────────────────────────────────────────────────────────────────────────────────────────────────
 
