@@ -18,7 +18,7 @@ export interface MemoryOptions {
   transfers: Transfers;
   /** By processor. */
   counts: readonly DriverCounts[];
-  /** By processor and the number of another device: what went over the link between them. Default: no links. */
+  /** By processor and the number of another device: what went over their link. Default: no links. */
   links?: readonly Links[];
   /** Whether access counters migrate pages: an evicting device then keeps its map of an advised range. */
   counters: boolean;

@@ -156,13 +156,13 @@ export class ParallelDevice {
     this.#warps = this.#shuffled(schedule.warps.map(([number, at, end]) => this.#warp(number, at, end)));
   }
 
-  /** Runs the warps until none can go on. Returns whether the driver has something to serve; else all is done. */
+  /** Runs the warps until none can go on. Returns whether the driver has to serve something. */
   goOn(): boolean {
     this.#replay(this.#warps);
     return this.#counters?.pending === true || this.#buffer.length > 0;
   }
 
-  /** Has the driver serve what waits: a batch of faults, or as many as one replay is for; then notifications. */
+  /** Has the driver serve what waits: a batch of faults, or those of one replay; then notifications. */
   serve(): void {
     const batches = this.#options.replay === "once" ? BATCHES_MAX : 1;
     for (let n = 0; n < batches && this.#buffer.length > 0; n++) this.#serveBatch(this.#warps);

@@ -1,4 +1,4 @@
-/** Several devices with managed memory: moves between them, maps over links, advice, thrashing, and counts. */
+/** Several devices with managed memory: moves between them, maps over links, advice, thrashing, counts. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../../src/engine/random.ts";
@@ -128,8 +128,8 @@ devices("with peerFault access it stays, and is accessed over the link", async (
 });
 devices("advice: preferred location and accessed-by, of a device with a link and without", async () => {
   // Preferred is device 1. Device 2 faults first: it can map device 1's memory by the link (rule 7), so the
-  // page is made there, and with it the block, as its first touch is by preference (density rule 2); without a
-  // link the page is made on device 2.
+  // page is made there, and with it the block, as its first touch is by preference; without a link it is
+  // made on device 2.
   const advise = ["a=preferred-device"];
   const near = await run([STORE_2, one], { ...LINKED, advise });
   assert.equal(
@@ -182,8 +182,8 @@ devices("read-mostly data are copied to each device; a write leaves one copy", a
 devices("a page that devices take from each other is pinned where both can map it", async () => {
   const steps = Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? STORE_1 : STORE_2));
   const near = await run(steps, { ...LINKED, thrashingLapse: 100_000 });
-  // The first touch makes the page; the fifth move after it marks the page (three events are counted). The link
-  // is fast, with native atomics, so the sixth fault pins it where it is.
+  // The first touch makes the page; the fifth move after it marks the page (three events are counted). The
+  // link is fast, with native atomics, so the sixth fault pins it where it is.
   assert.is(near.managed.thrashed, 1);
   assert.is(near.managed.throttles, 0);
   assert.ok(near.managed.pins > 0 && near.accesses.device.peer.stores > 0);
