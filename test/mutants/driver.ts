@@ -99,14 +99,15 @@ export const DRIVER_RULES: readonly Mutant[] = [
   {
     name: "device-table-has-pages-that-were-not-used",
     file: `${DRIVER}/engine-mover.ts`,
-    before: "return local && (hasBit(block.touched, i) || !hasBit(block.prefetched, i));",
-    after: "return local;",
+    before:
+      "return block.holdsAlone(p, i) && (hasBit(block.touched[p], i) || !hasBit(block.prefetched[p], i));",
+    after: "return block.holdsAlone(p, i);",
     ask: ["unit/engine", "unit/managed"],
   },
   {
     name: "what-the-device-s-table-knows-of-writes-is-lost",
     file: `${DRIVER}/engine-mover.ts`,
-    before: "if ((words[i] & DEVICE_PFN_DIRTY) !== 0) setBit(block.dirty, i);",
+    before: "if ((words[i] & DEVICE_PFN_DIRTY) !== 0) setBit(block.dirty[from], i);",
     after: "",
     ask: ["unit/engine", "unit/managed"],
   },
@@ -231,8 +232,8 @@ export const DRIVER_RULES: readonly Mutant[] = [
   },
   {
     name: "snapshot-forgets-the-records-that-wait",
-    file: `${DRIVER}/machine.ts`,
-    before: "this.#pending.restore(state.pending);",
+    file: `${DRIVER}/device-lane.ts`,
+    before: "this.pending.restore(pending);",
     after: "",
     ask: ["unit/managed-snapshot-devices"],
   },
