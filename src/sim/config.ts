@@ -204,7 +204,7 @@ function rangesOf(field: string, value: unknown): AddressRange[] {
 }
 
 /** The fields that have no meaning with managed memory. */
-const HMM_FIELDS = ["cluster", "bound", "homes"] as const;
+const HMM_FIELDS = ["cluster", "homes"] as const;
 
 /** The fields of a config. */
 export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig>([
@@ -267,10 +267,17 @@ function memoryOf(
 function pagingFor(config: SimulationConfig): PagingSettings {
   const managed = config.memoryModel === "managed";
   if (!managed && !isBaseline(config.placement)) return pagingOf(config as PagingConfig);
-  const { deviceMemory, deviceFrames, reserve, freeBuffer, seed, initial } = config;
+  const { deviceMemory, deviceFrames, reserve, freeBuffer, seed, initial, bound } = config;
   const chosen = managedEvict(config);
   const byPages = managed && chosen !== "lrm";
-  const policy = { evict: byPages ? (chosen as Evict) : undefined, reserve, freeBuffer, seed, initial };
+  const policy = {
+    evict: byPages ? (chosen as Evict) : undefined,
+    reserve,
+    freeBuffer,
+    seed,
+    initial,
+    bound,
+  };
   const own = { deviceMemory, deviceFrames, cluster: "4K", prefetch: "none", ...policy } as const;
   const paging = pagingOf(managed ? own : (config as PagingConfig));
   if (managed && !byPages && reserve !== undefined)

@@ -35,6 +35,8 @@ import { managedCounts, ManagedBooks, type Told } from "./managed-books.ts";
 import { iterationsOf, prefetcherOf, type ManagedSettings } from "./managed-config.ts";
 import { managedReport } from "./managed-report.ts";
 import { evictorOf } from "./paging-config.ts";
+import { UsedUnits } from "./driver/used-units.ts";
+import type { References } from "./policies/references.ts";
 import type { RangeCounts } from "./range-counts.ts";
 import { RangeMover } from "./range-mover.ts";
 import type { ManagedReport } from "./report.ts";
@@ -175,6 +177,11 @@ export class ManagedRun implements CountedDevices {
   observe(events: SimulationEvents): void {
     this.#eventMover.events = events;
     this.#machine.observe(events);
+  }
+
+  /** Says where the device's uses of its memory are kept, by units of so many bytes; null: they are not. */
+  follow(references: References | null, unitBytes: number): void {
+    if (references !== null) this.#machine.memory.uses = new UsedUnits(references, unitBytes);
   }
 
   /** Pages in the device's memory. */

@@ -279,4 +279,18 @@ export const DRIVER_RULES: readonly Mutant[] = [
     after: "words[at + 2]",
     ask: ["unit/loop-split"],
   },
+  {
+    name: "the-bound-lacks-what-the-engine-replays",
+    file: `${DRIVER}/machine.ts`,
+    before: "this.memory.uses?.records(words, from, to);",
+    after: "",
+    ask: ["unit/managed-bound"],
+  },
+  {
+    name: "the-bound-lacks-what-the-model-makes",
+    file: `${DRIVER}/managed-memory.ts`,
+    before: "this.uses?.page(block, i);",
+    after: "",
+    ask: ["unit/managed-bound"],
+  },
 ];

@@ -234,6 +234,7 @@ export class Machine {
   /** Notes that records [from, to) were made elsewhere: all of them found their pages. */
   skip(words: Uint32Array, from: number, to: number): void {
     this.clock.pass((to - from) * ACCESS_NS);
+    this.memory.uses?.records(words, from, to);
     this.#events?.records(words, from, to, 0, 0);
     if (this.#oneThread || this.numbersThreads) return;
     for (let at = WORDS * from; at < WORDS * to; at += WORDS) {

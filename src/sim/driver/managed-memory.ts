@@ -31,6 +31,7 @@ import {
   type Topology,
 } from "./processor.ts";
 import type { Cause, Transfers } from "./transfers.ts";
+import type { UsedUnits } from "./used-units.ts";
 import { VaBlock, type Advice } from "./va-block.ts";
 
 const PAGE_BYTES = 4096;
@@ -50,6 +51,8 @@ export class ManagedMemory {
   readonly counts: readonly DriverCounts[];
   /** By processor. */
   readonly links: readonly Links[];
+  /** Keeps the uses of devices' memory, in order; null: nobody does. */
+  uses: UsedUnits | null = null;
   /** The most pages on all devices together at one time. */
   peak = 0;
   readonly #counters: boolean;
@@ -209,6 +212,7 @@ export class ManagedMemory {
   /** A device uses a page of its memory, the i-th of the block. */
   use(block: VaBlock, i: number, device: Processor): void {
     const room = this.#rooms[device];
+    this.uses?.page(block, i);
     if (room !== null && room.hearsUses) room.used(block, i);
     if (hasBit(block.touched[device], i)) return;
     setBit(block.touched[device], i);
