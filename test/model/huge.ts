@@ -46,9 +46,10 @@ export class Folio {
     return this.pages.some(({ maps }) => maps > 1);
   }
 
-  /** Whether it has references other than mappings: pins, migrations, device-exclusive entries. */
+  /** Whether others than mappings and the swap cache refer to it: pins, migrations, exclusive entries. */
   get held(): boolean {
-    return this.refs !== this.maps || this.pages.some(({ locked }) => locked) || this.lentAway;
+    const cached = this.pages.filter(({ slot }) => slot !== null).length;
+    return this.refs - cached !== this.maps || this.pages.some(({ locked }) => locked) || this.lentAway;
   }
 
   /** Does a device have a part for itself, by an entry that is no mapping? In 7.3 it is one. */
@@ -91,10 +92,12 @@ export class Folio {
     });
   }
 
-  /** Dissolves the folio into single pages. It was dirty as a whole, so each of them is. */
+  /** Dissolves the folio into single pages. It was dirty as a whole, so each of them that is in use is. */
   dissolve(): Page[] {
-    const dirty = this.pages.some((page) => page.dirty);
-    for (const page of this.pages) Object.assign(page, { folio: null, dirty });
+    const used = this.pages.filter(({ refs }) => refs > 0);
+    const dirty = used.some((page) => page.dirty);
+    for (const page of used) page.dirty = dirty;
+    for (const page of this.pages) page.folio = null;
     return this.pages;
   }
 }
@@ -186,7 +189,7 @@ export function splitFolio(folio: Folio): boolean {
     if (world.newer) endLeases(vma, folio);
     dropZeros(vma, folio);
   }
-  for (const page of folio.dissolve()) world.release(page);
+  for (const page of folio.dissolve()) world.letGo(page);
   return true;
 }
 
