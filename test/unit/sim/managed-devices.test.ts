@@ -1,7 +1,6 @@
 /** Several devices with managed memory: moves between them, maps over links, advice, thrashing, counts. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Random } from "../../../src/engine/random.ts";
 import {
   simulate,
   Simulation,
@@ -10,20 +9,7 @@ import {
   type SimulationReport,
 } from "../../../src/sim.ts";
 import { writeRecord } from "../../../src/sim/record.ts";
-
-const MIB = 2 ** 20;
-const PAGE = 4096;
-const BASE = 0x40000000;
-const RANGE = { name: "a", start: BASE, end: BASE + 8 * MIB };
-const TWO = {
-  memoryModel: "managed",
-  devices: 2,
-  systemMemory: "32MiB",
-  deviceMemory: "4MiB",
-  prefetch: "none",
-  ranges: [RANGE],
-} as const;
-const LINKED = { ...TWO, peers: "all" } as const;
+import { BASE, LINKED, MIB, PAGE, TWO } from "./managed-world.ts";
 
 type Step = Partial<Access> & { page?: number };
 
@@ -225,66 +211,4 @@ devices("each device has its own memory, batches and µTLBs, and they run at the
   );
   assert.is(report.device.bytesPeak, 4 * PAGE);
 });
-
-/** Random accesses of a CPU and three devices to 6 MiB, in kernels that run together. */
-function randomRecords(seed: number, n: number): BigUint64Array {
-  const random = new Random(seed);
-  const records = new BigUint64Array(2 * n);
-  for (let i = 0; i < n; i++) {
-    const agent = random.below(20) === 0 ? 0 : 1 + random.below(3);
-    const kind = (["load", "load", "store", "modify"] as const)[random.below(4)];
-    const address = BASE + random.below(3) * 2 * MIB + random.below(40) * PAGE;
-    writeRecord(records, i, { kind, size: 8, agent, thread: random.below(64), address });
-  }
-  return records;
-}
-
-for (const [name, more] of Object.entries<SimulationConfig>({
-  "no links": {},
-  "links, with density prefetch": { peers: "all", prefetch: "density:51" },
-  "access over some links": { peers: ["1-2", "2-3"], peerFault: "access" },
-  "read-mostly": { peers: ["1-2"], advise: ["a=read-mostly"] },
-  "accessed-by and preferred": { peers: "all", advise: ["a=accessed-by-device@3", "a=preferred-device@2"] },
-  "by pages": { peers: "all", evict: "lru", deviceMemory: "256KiB" },
-  counters: { peers: "all", placement: "counters", counterThreshold: 8 },
-}))
-  devices(`${name}: invariants, sums, snapshots, and the same bytes twice`, async () => {
-    const config: SimulationConfig = { ...TWO, devices: 3, ...more, schedules: 2 };
-    const records = randomRecords(7, 700);
-    using simulation = await Simulation.create(config);
-    using again = await Simulation.create(config);
-    for (let at = 0; at < records.length; at += 280) {
-      const part = records.subarray(at, at + 280);
-      simulation.feed(part);
-      simulation.verify();
-      again.feed(part);
-    }
-    const report = simulation.report();
-    simulation.verify();
-    assert.equal(again.report(), report);
-    using half = await Simulation.create(config);
-    half.feed(records.subarray(0, 560));
-    using rest = Simulation.restore(half.snapshot());
-    rest.feed(records.subarray(560));
-    rest.verify();
-    assert.equal(rest.report(), report);
-    const { elsewhere, ranges, device, transfers } = report;
-    assert.is(device.bytesIn - device.bytesOut, report.residency.device);
-    assert.is(transfers.peer.bytes, device.bytesFromPeers);
-    assert.is(transfers.toDevice.bytes, device.bytesCopied);
-    assert.equal(elsewhere!.transfers, {
-      toDevice: { count: 0, bytes: 0, sizes: [] },
-      toHost: { count: 0, bytes: 0, sizes: [] },
-      peer: { count: 0, bytes: 0, sizes: [] },
-    });
-    assert.equal(ranges[0].accesses, report.accesses);
-    assert.equal(ranges[0].faults, report.faults);
-    for (const key of ["bytesIn", "bytesOut", "bytesOutEvicted"] as const)
-      assert.is(ranges[0][key], device[key]);
-    for (const key of ["bytesPrefetched", "bytesPrefetchedUsed", "bytesThrashed"] as const)
-      assert.is(ranges[0][key], report[key]);
-    const loads = report.devices.flatMap(({ links }) => links).reduce((sum, link) => sum + link.loads, 0);
-    assert.is(report.accesses.device.peer.loads, loads);
-  });
-
 devices.run();
