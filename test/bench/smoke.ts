@@ -17,7 +17,7 @@ const PARTS = {
   calls: ["P9", "P17", "P18"],
   faults: ["P12", "P13"],
   memory: ["P10", "P11", "P21", "P22"],
-  snapshots: ["P14", "P20"],
+  snapshots: ["P14", "P19", "P20"],
   "trace-text": ["P15"],
   browser: ["P16"],
   simulations: ["S1", "S2", "S3", "S4", "S5", "S6", "S7", "S9"],
