@@ -1,7 +1,7 @@
 /**
- * P19: explore() over the agents of test/explore. The "rival" is the time that a state took at commit 21563c0,
- * in four to eight repetitions of each exploration on a 2-core Intel Xeon, so it tells something on such a
- * machine alone.
+ * P19: explore() over the agents of test/explore. The "rival" is the time that a state took at commit
+ * 21563c0, the best of eight explorations on a 2-core Intel Xeon, so it tells something on such a machine
+ * alone.
  */
 import { explore } from "../../src/testing.ts";
 import * as agents from "../../test/explore/agents.ts";
