@@ -38,6 +38,11 @@ export function eachRun(
   for (; base < end; base += CLUSTER_SIZE) {
     const word = bits(base);
     if (word === (first < 0 ? 0 : ALL_PAGES)) continue;
+    if (word === 0 || word === ALL_PAGES) {
+      if (first >= 0) visit(first, base);
+      first = first >= 0 ? -1 : base;
+      continue;
+    }
     for (let i = 0; i < CLUSTER_PAGES; i++) {
       if (((word >> i) & 1) === (first < 0 ? 0 : 1)) continue;
       const page = base + i * PAGE_SIZE;

@@ -72,6 +72,20 @@ export const LINKS: readonly Mutant[] = [
     ask: ["unit/range-uses"],
   },
   {
+    name: "whole-clusters-end-no-run",
+    file: "src/sim/page-runs.ts",
+    before: "      first = first >= 0 ? -1 : base;\n      continue;\n",
+    after: "      first = first >= 0 ? first : base;\n      continue;\n",
+    ask: ["unit/range-sums"],
+  },
+  {
+    name: "move-notes-32-pages-at-most",
+    file: "assembly/core/migrate/move.ts",
+    before: "const at = cmd.out + ((bit >> 5) << 2);",
+    after: "const at = cmd.out;",
+    ask: ["unit/range-sums"],
+  },
+  {
     name: "a-range-has-all-pages-of-the-cluster-that-it-begins-in",
     file: "src/sim/range-counts.ts",
     before: "range !== undefined && base + CLUSTER_SIZE <= this.#last!.end",
