@@ -92,11 +92,14 @@ export class Folio {
     });
   }
 
-  /** Dissolves the folio into single pages. It was dirty as a whole, so each of them that is in use is. */
+  /** It is dirty as a whole: if a page in use is dirty, each is. */
+  spreadDirty(): void {
+    if (!this.pages.some(({ refs, dirty }) => refs > 0 && dirty)) return;
+    for (const page of this.pages) page.dirty = true;
+  }
+
+  /** Dissolves the folio into single pages. */
   dissolve(): Page[] {
-    const used = this.pages.filter(({ refs }) => refs > 0);
-    const dirty = used.some((page) => page.dirty);
-    for (const page of used) page.dirty = dirty;
     for (const page of this.pages) page.folio = null;
     return this.pages;
   }
@@ -184,8 +187,9 @@ export function splitFolio(folio: Folio): boolean {
     left -= folio.mappedIn(vma.mm, a, b);
     met.push(vma);
   }
+  for (const vma of met) noteDirty(vma, folio);
+  folio.spreadDirty();
   for (const vma of met) {
-    noteDirty(vma, folio);
     if (world.newer) endLeases(vma, folio);
     dropZeros(vma, folio);
   }
@@ -217,6 +221,7 @@ export function fallApart(folio: Folio): void {
     const [a] = folio.span(vma);
     unmarkFolio(vma.mm, a, folio);
   }
+  folio.spreadDirty();
   folio.dissolve();
 }
 
