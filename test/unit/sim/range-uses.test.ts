@@ -61,6 +61,17 @@ uses("of a cluster that lies in several ranges, each has its own pages", async (
     [12, 11, 7],
   ]);
 });
+uses("of pages that come again together, those that have thrashed before do not count twice", async () => {
+  // Twenty pages fit, and pages leave one by one, those that were never used first. Pages 16 to 31 push
+  // pages of a out but page 0, which was used; page 1 brings them back, and they push the other three out,
+  // which come again, too: 15. Then 48 pages of others push all of a out, and page 0 comes again as the 16th.
+  const twenty = { ...CONFIG, deviceMemory: "80KiB", cluster: "4KiB", prefetch: "sl" } as const;
+  const first = [...pages(0, 1, device), ...pages(16, 1, device), ...pages(0, 16, device)];
+  assert.is(usesOf(await simulate([blockOf(first)], twenty))[3], 15);
+  const others = [16, 32, 48].flatMap((page) => [...pages(page, 16, device)]);
+  const again = [...first, ...others, ...pages(5, 1, device)];
+  assert.is(usesOf(await simulate([blockOf(again)], twenty))[3], 16);
+});
 uses("an access over a link is a use", async () => {
   const accesses = [...pages(0, 1, device), ...pages(8, 1, { agent: 2 }), ...OUT];
   const config = { ...CONFIG, devices: 2, peers: "all" } as const;
