@@ -24,16 +24,13 @@ export const STEP_TEXTS = {
       "The device uses the addresses of the process. It keeps a page table of its own, which " +
       "mirrors the CPU's, and asks to be told before the CPU's table changes.",
     keeps:
-      "If both tables have an entry for an address, both mean the same page. The CPU's may say that " +
-      "the page lies where no CPU can reach it.",
+      "Where both tables let somebody reach a page, they lead to the same frame: the place in memory where the page is.",
   },
   access: {
     section: SHARED,
     title: "The CPU touches memory",
     call: "handle_mm_fault",
-    says:
-      "A program keeps using its pointers as before. Where the page is missing, or lies on a " +
-      "device, a page fault brings it in, and the program does not notice.",
+    says: "A program uses its pointers as before. Where a page is missing, or lies on a device, the access stops, a page fault brings the page in (the steps before this one, if there are any), and the same access is made again. The program does not notice.",
     keeps: "The CPU reads what was written last, by whichever side.",
   },
   fork: {
@@ -74,9 +71,7 @@ export const STEP_TEXTS = {
     section: MIRRORING,
     title: "The contents are given up",
     call: "madvise(MADV_DONTNEED)",
-    says:
-      "The mapping stays, and its pages go. Only mmap_sem for read is taken, so this can happen " +
-      "while a driver migrates or mirrors.",
+    says: "The program says that it no longer needs what the pages hold (madvise with MADV_DONTNEED). Its addresses stay valid, and the frames go. Other threads and drivers keep working on the address space meanwhile, so this can happen while a driver migrates or mirrors.",
     keeps: "The next access finds zeroes, on the CPU and on the device.",
   },
   pageout: {
@@ -113,10 +108,7 @@ export const STEP_TEXTS = {
     section: MIRRORING,
     title: "Take the sequence number",
     call: "mmu_interval_read_begin",
-    says:
-      "Before the driver looks at the CPU's table, it notes a number that grows with every change " +
-      "of the range. If a change is under way, it waits until that is over: the callback has run " +
-      "by then, and the table still shows the old page under the new number.",
+    says: "Before the driver looks at the CPU's table, it notes the number of the last change of the range that was announced to it. The process counts every change at its beginning and at its end, so its counter is one further between changes. If a change is under way, the driver waits until that is over.",
     keeps: "A change from here on will be noticed.",
     otherwise:
       "Without the number, the driver cannot tell a page that it has just read about from one that was " +
@@ -131,6 +123,8 @@ export const STEP_TEXTS = {
       "it. The answer is a value for each page: in which frame (place in memory) it lies, and " +
       "whether it may be written.",
     keeps: "The answer was true at some moment since the number was taken. It may be over already.",
+    otherwise:
+      "Without it, the driver would not know in which frame a page lies, or would find nothing for a page that was never touched.",
   },
   upgrade: {
     section: MIRRORING,
@@ -172,7 +166,9 @@ export const STEP_TEXTS = {
     title: "Enter the pages in the device's table",
     call: "driver: update page table",
     says: "Now the driver may fill its own table from the answer, and releases its lock.",
-    keeps: "Both tables name the same page, if the driver has asked under its lock.",
+    keeps:
+      "The device's entry leads to the page that the CPU's table leads to, because the driver has asked under its lock.",
+    otherwise: "Without it, the device would fault on this page again and again.",
   },
   "device-access": {
     section: SHARED,
@@ -198,12 +194,9 @@ export const STEP_TEXTS = {
     section: MIRRORING,
     title: "The driver is told, and drops its entries",
     call: "mmu_interval_notifier_ops.invalidate",
-    says:
-      "Before the CPU's entries change, the driver's callback runs. It takes the driver's lock, " +
-      "notes the new sequence number, and makes the device forget the range before it returns. " +
-      "Until the change is over, whoever begins to read waits.",
+    says: "Before the CPU's entries change, the driver's callback runs. It takes the driver's lock, notes the new number of the change, and makes the device forget the range before it returns. Until the change is over, whoever begins to read waits.",
     keeps: "The device cannot use an entry that is about to become wrong. Readers in between will retry.",
-    otherwise: "Without it, the device goes on reading and writing a frame that the process has given up.",
+    otherwise: "Without it, the device goes on using a frame that is about to be freed.",
   },
   "notify-late": {
     section: MIRRORING,
@@ -216,11 +209,9 @@ export const STEP_TEXTS = {
     section: MEMORY,
     title: "The CPU met a page on the device",
     call: "dev_pagemap_ops.migrate_to_ram",
-    says:
-      "The CPU cannot reach the device's memory, so its page fault asks the driver to bring the " +
-      "page back, by the same migration in the other direction. The fault holds the page's lock and " +
-      "one reference, and the migration counts on both. If the page cannot come back, the access " +
-      "fails.",
+    says: "The CPU cannot reach the device's memory, so its access stops in a page fault. The fault keeps the list of mappings from changing (mmap_sem for read: others may read the list too), locks the page, and takes a reference, which keeps the frame from being freed. Then it asks the driver to bring the page back, by the same migration in the other direction: the steps that follow.",
     keeps: "Only one CPU has the page brought back; the others wait for its lock.",
+    otherwise:
+      "Without it, the program would get an error for its own page. Without the lock, two CPUs could bring the same page back to two places.",
   },
 } as const satisfies Record<string, StepText>;
