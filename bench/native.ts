@@ -184,7 +184,7 @@ export async function withFolder<T>(
  * compiler.
  */
 export async function floor(
-  work: "copy" | "alone" | "fill" | "gather",
+  work: "copy" | "alone" | "exchange" | "fill" | "gather",
   bytes: number,
   repeats: number,
 ): Promise<number | null> {

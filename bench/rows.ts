@@ -27,6 +27,7 @@ const FILES: Readonly<Record<string, string>> = {
   P16: "browser",
   P17: "layer",
   P18: "fault-call",
+  P19: "explore",
   P20: "checkpoint",
   P21: "small-engines",
   P22: "entry-size",

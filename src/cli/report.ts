@@ -196,7 +196,8 @@ function aboutEvict(evict: string): string {
 }
 
 function leastNote(pagesIn: number, { opt }: BoundReport): string {
-  return `pages in; ${count(pagesIn)} came, ${(pagesIn / opt.pagesIn).toFixed(2)} times as many`;
+  const ratio = opt.pagesIn === 0 ? "" : `, ${(pagesIn / opt.pagesIn).toFixed(2)} times as many`;
+  return `pages in; ${count(pagesIn)} came${ratio}`;
 }
 
 function traffic(report: RunReport): string[] {

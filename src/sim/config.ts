@@ -204,7 +204,7 @@ function rangesOf(field: string, value: unknown): AddressRange[] {
 }
 
 /** The fields that have no meaning with managed memory. */
-const HMM_FIELDS = ["cluster", "bound", ...PEER_FIELDS] as const;
+const HMM_FIELDS = ["cluster", "homes"] as const;
 
 /** The fields of a config. */
 export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig>([
@@ -250,8 +250,7 @@ function memoryOf(
   if (memoryModel === "managed") {
     const other = HMM_FIELDS.find((name) => config[name] !== undefined);
     if (other !== undefined) throw new ConfigError(other, config[other], "memoryModel hmm, which has it");
-    if (devices > 1) throw new ConfigError("devices", devices, "one device with managed memory");
-    const managed = managedOf(config);
+    const managed = managedOf(config, devices);
     return { placement: managed.placement, memoryModel, managed };
   }
   const field = MANAGED_FIELDS.find((name) => config[name] !== undefined);
@@ -261,17 +260,24 @@ function memoryOf(
   if (!isBaseline(placement)) return { placement, memoryModel, managed: null };
   if (devices > 1) throw new ConfigError("devices", devices, `one device with placement ${placement}`);
   const { failAlloc } = config;
-  return { placement, memoryModel, managed: managedOf({ placement, failAlloc }) };
+  return { placement, memoryModel, managed: managedOf({ placement, failAlloc }, 1) };
 }
 
 /** Returns what moves, and how much memory there is. Managed memory has names of its own for what moves. */
 function pagingFor(config: SimulationConfig): PagingSettings {
   const managed = config.memoryModel === "managed";
   if (!managed && !isBaseline(config.placement)) return pagingOf(config as PagingConfig);
-  const { deviceMemory, deviceFrames, reserve, freeBuffer, seed, initial } = config;
+  const { deviceMemory, deviceFrames, reserve, freeBuffer, seed, initial, bound } = config;
   const chosen = managedEvict(config);
   const byPages = managed && chosen !== "lrm";
-  const policy = { evict: byPages ? (chosen as Evict) : undefined, reserve, freeBuffer, seed, initial };
+  const policy = {
+    evict: byPages ? (chosen as Evict) : undefined,
+    reserve,
+    freeBuffer,
+    seed,
+    initial,
+    bound,
+  };
   const own = { deviceMemory, deviceFrames, cluster: "4K", prefetch: "none", ...policy } as const;
   const paging = pagingOf(managed ? own : (config as PagingConfig));
   if (managed && !byPages && reserve !== undefined)
@@ -316,7 +322,7 @@ export function settingsOf(given: SimulationConfig): Settings {
     devices,
     ...paging,
     ...memory,
-    ...peerSettingsOf(config, devices, memory.placement),
+    ...peerSettingsOf(config, devices, memory),
     time,
     backing: choiceOf("backing", config.backing, BACKINGS, "data"),
     skip: countOf("skip", config.skip ?? 0, 0),

@@ -1,7 +1,7 @@
 /** What the simulated device's driver counts: pages that come and go, evictions and invalidations. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { roundDown } from "../engine/errors.ts";
-import { CLUSTER_SIZE } from "./cluster.ts";
+import { CLUSTER_PAGES, CLUSTER_SIZE } from "./cluster.ts";
 import {
   sum,
   trafficOf,
@@ -168,10 +168,9 @@ export class DeviceBooks {
    */
   pageCame(page: number, copied: boolean, all: number): void {
     const { pages } = this;
-    const first = page * PAGE_SIZE;
-    const bit = pageBit(first);
+    const i = page & (CLUSTER_PAGES - 1);
     if (copied || this.#hostFirst) pages.copied++;
-    if (this.fates.came(roundDown(first, CLUSTER_SIZE), bit, bit) !== 0) pages.inAgain++;
+    if (this.fates.came((page - i) * PAGE_SIZE, 1 << i, 1 << i) !== 0) pages.inAgain++;
     pages.in++;
     this.peak = Math.max(this.peak, all);
   }
@@ -179,8 +178,8 @@ export class DeviceBooks {
   /** The short form of {@link pagesOut} for one page that made room, likewise. */
   pageEvicted(page: number, dirty: boolean): void {
     const { pages } = this;
-    const first = page * PAGE_SIZE;
-    this.fates.left(roundDown(first, CLUSTER_SIZE), pageBit(first));
+    const i = page & (CLUSTER_PAGES - 1);
+    this.fates.left((page - i) * PAGE_SIZE, 1 << i);
     if (dirty) {
       pages.outDirty++;
       pages.outEvictedDirty++;

@@ -1,4 +1,5 @@
 /** Makes room in a device's memory: the policy names units, and the driver moves them to RAM. */
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { runsOf } from "./cluster.ts";
 import type { DeviceBooks } from "./device-books.ts";
 import type { DeviceDriver } from "./device-driver.ts";
@@ -85,7 +86,9 @@ export class DeviceRoom {
       else
         for (const run of runsOf(victims, this.#cluster)) moved += this.#moveOut(run[0], run[run.length - 1]);
     } finally {
-      if (victims === null) this.leave(unit, true);
+      // All of the unit has moved: none of its pages needs to be looked for.
+      if (moved * PAGE_SIZE === this.#cluster && victims === null) residents.remove(unit, true);
+      else if (victims === null) this.leave(unit, true);
       else for (const victim of victims) this.leave(victim, true);
     }
     if (moved > 0) books.evictions += victims === null ? 1 : victims.length;

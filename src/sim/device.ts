@@ -225,11 +225,12 @@ export class SimDevice implements FollowedDevice {
   #moveUnit(unit: number, mapping: Span, { page, by, from }: Coming): number {
     if (!this.room.has(unit)) return 0;
     const range = this.room.rangeOf(unit, unit, mapping);
+    let moved = 0;
     try {
-      const moved = from === null ? 0 : this.#moveFrom(from, range, page);
-      return moved + this.#driver.moveIn(range, page);
+      if (from !== null) moved = this.#moveFrom(from, range, page);
+      return (moved += this.#driver.moveIn(range, page));
     } finally {
-      this.#settle(unit, by);
+      this.#settle(unit, by, moved > 0);
     }
   }
 
@@ -276,11 +277,11 @@ export class SimDevice implements FollowedDevice {
     return this.room.has(Math.floor(addr / this.#cluster));
   }
 
-  /** Gives a slot to a unit that has come. */
-  #settle(unit: number, by: Arrival): void {
+  /** Gives a slot to a unit that has come: surely, or if a page of it is there. */
+  #settle(unit: number, by: Arrival, came = false): void {
     const residents = this.#residents;
     if (!residents.has(unit)) {
-      if (residents.free === 0 || !this.room.isPresent(unit)) return;
+      if (residents.free === 0 || !(came || this.room.isPresent(unit))) return;
       residents.add(unit, by);
     }
     this.#note(unit);

@@ -45,6 +45,8 @@ export interface SimulationEvents {
   access(agent: "cpu" | "device", bytes: number, store: boolean): void;
   /** One instruction of a device accessed `sectors` sectors of 32 bytes of RAM: an atomic one is a store. */
   remoteAccess(sectors: number, store: boolean, atomic: boolean): void;
+  /** One instruction of a device accessed `bytes` of another device's memory, over the link between them. */
+  peerAccess(bytes: number, store: boolean): void;
   /** A fault of the CPU at an address is served from here on, until cpuFaultEnd. */
   cpuFaultBegin(address: number): void;
   cpuFaultEnd(): void;

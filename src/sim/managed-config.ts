@@ -88,6 +88,9 @@ const ADVICE: Readonly<Record<string, readonly [advice: number, p: number]>> = {
 /** The names of advice. */
 export const ADVICE_NAMES: readonly string[] = Object.keys(ADVICE);
 
+/** Advice about devices names one of them: the first, unless "@N" follows. */
+const ABOUT_DEVICES = /^(preferred|accessed-by)-device$/;
+
 /** Advice about each range of a name. */
 export interface NamedAdvice {
   name: string;
@@ -97,7 +100,10 @@ export interface NamedAdvice {
 
 /** The fields, as users write them. */
 export interface ManagedConfig {
-  /** Advice about named ranges: "NAME=ADVICE". Default: none but the trace's own. */
+  /**
+   * Advice about named ranges: "NAME=ADVICE", or about another device than the first "NAME=ADVICE@N".
+   * Default: none but the trace's own.
+   */
   advise?: readonly string[] | undefined;
   /** Whether the driver looks for thrashing. Default: on. */
   thrashing?: "on" | "off" | undefined;
@@ -231,16 +237,26 @@ function evictOf(value: unknown, placement: unknown): ManagedSettings["evict"] {
   }
 }
 
-function adviseOf(value: unknown): NamedAdvice[] {
+function adviseOf(value: unknown, devices: number): NamedAdvice[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) throw new ConfigError("advise", value, "a list of NAME=ADVICE");
   return value.map((item: unknown) => {
-    const [, name, what] = /^(.+)=([a-z-]+)$/.exec(String(item)) ?? [];
-    if (name === undefined || !Object.hasOwn(ADVICE, what))
-      throw new ConfigError("advise", item, `NAME=ADVICE, with ${ADVICE_NAMES.join(", ")}`);
+    const [, name, what, number = "1"] = /^(.+)=([a-z-]+)(?:@(\d))?$/.exec(String(item)) ?? [];
+    const device = Number(number);
+    const numbered = String(item).includes("@", String(name).length) && !ABOUT_DEVICES.test(what);
+    if (name === undefined || !Object.hasOwn(ADVICE, what) || numbered || device < 1 || device > devices)
+      throw new ConfigError(
+        "advise",
+        item,
+        `NAME=ADVICE, with ${ADVICE_NAMES.join(", ")}${ofDevices(devices)}`,
+      );
     const [advice, p] = ADVICE[what];
-    return { name, advice, p };
+    return { name, advice, p: p === CPU ? CPU : device };
   });
+}
+
+function ofDevices(devices: number): string {
+  return devices === 1 ? "" : `; of devices @N, from 1 to ${devices}`;
 }
 
 /** What a config has beside the fields of managed memory, where they concern it. */
@@ -271,8 +287,11 @@ function checkRemote(config: ManagedConfig, placement: unknown): void {
     if (value !== undefined) throw new ConfigError(name, value, "placement adaptive, which has it");
 }
 
+/** The placements that are about several devices, too: the others follow papers and programs with one. */
+const FOR_DEVICES: readonly unknown[] = ["migrate", "mirror", "counters"];
+
 /** Returns the checked fields of a config with the memory model `managed`. Throws ConfigError. */
-export function managedOf(config: ManagedConfig & Other): ManagedSettings {
+export function managedOf(config: ManagedConfig & Other, devices: number): ManagedSettings {
   if (config.failAlloc !== undefined)
     throw new ConfigError("failAlloc", config.failAlloc, "no failing allocation with managed memory");
   const placement = placementNamed(config.placement);
@@ -280,14 +299,17 @@ export function managedOf(config: ManagedConfig & Other): ManagedSettings {
   const smart = placement === "smart";
   if (smart && config.prefetchFull !== undefined)
     throw new ConfigError("prefetchFull", config.prefetchFull, "one prefetcher with placement smart");
+  const what = choiceOf<ManagedSettings["placement"]>("placement", placement, MANAGED_PLACEMENTS, "migrate");
+  if (devices > 1 && !FOR_DEVICES.includes(what))
+    throw new ConfigError("devices", devices, `one device with placement ${what}`);
   const prefetch = prefetchOf("prefetch", config.prefetch ?? (smart ? "tbn" : "density:51"));
   const threshold = placement === "adaptive" ? REMOTE_THRESHOLD : COUNTER_THRESHOLD;
   return {
-    placement: choiceOf<ManagedSettings["placement"]>("placement", placement, MANAGED_PLACEMENTS, "migrate"),
+    placement: what,
     prefetch,
     prefetchFull: prefetchOf("prefetchFull", config.prefetchFull ?? prefetch),
     evict: evictOf(managedEvict(config), placement),
-    advise: adviseOf(config.advise),
+    advise: adviseOf(config.advise, devices),
     thrashing: choiceOf("thrashing", config.thrashing, THRASHING, "on") === "on",
     counterThreshold: countOf("counterThreshold", config.counterThreshold ?? threshold, 1, 65535),
     remoteReads: choiceOf("remoteReads", config.remoteReads, REMOTE_READS, "adaptive"),

@@ -35,6 +35,8 @@ import { managedCounts, ManagedBooks, type Told } from "./managed-books.ts";
 import { iterationsOf, prefetcherOf, type ManagedSettings } from "./managed-config.ts";
 import { managedReport } from "./managed-report.ts";
 import { evictorOf } from "./paging-config.ts";
+import { UsedUnits } from "./driver/used-units.ts";
+import type { References } from "./policies/references.ts";
 import type { RangeCounts } from "./range-counts.ts";
 import { RangeMover } from "./range-mover.ts";
 import type { ManagedReport } from "./report.ts";
@@ -43,8 +45,6 @@ import { mappable } from "./space.ts";
 
 /** 32-bit words of a record. */
 const WORDS = 4;
-/** The device's processor number. */
-const DEVICE = 1;
 const NS_PER_US = 1000;
 /** The device's number in traces that stands for the CPU. */
 const NO_DEVICE = 65535;
@@ -56,6 +56,9 @@ function machineOptions(settings: Settings, managed: ManagedSettings, seed: numb
   const chunks = Math.floor(deviceMemory / BLOCK_BYTES);
   const times = settings.time?.thrashing ?? {};
   return {
+    devices: settings.devices,
+    links: settings.peers,
+    peerAccess: settings.peerFault === "access" && settings.peers.length > 0,
     chunks: chunks - Math.floor((chunks * freeBuffer) / 100),
     room: pageRoom(settings, managed),
     placement: settings.placement,
@@ -101,6 +104,7 @@ export class ManagedRun implements CountedDevices {
   readonly books: ManagedBooks;
   /** The record that run() made last by the model: where it threw, if it did. */
   at = 0;
+  readonly #devices: number;
   readonly #mm: Mm;
   readonly #mover: EngineMover;
   readonly #eventMover = new EventMover();
@@ -126,9 +130,10 @@ export class ManagedRun implements CountedDevices {
   ) {
     this.#mm = engine.mm;
     this.#advise = managed.advise;
-    const size = deviceMemoryFor(settings.deviceMemory);
-    this.#mover = new EngineMover(engine, size, (event) => this.books.invalidated(event));
-    this.tables = [this.#mover.cpuTable, this.#mover.deviceTable];
+    this.#devices = settings.devices;
+    const memory = { devices: settings.devices, size: deviceMemoryFor(settings.deviceMemory) };
+    this.#mover = new EngineMover(engine, memory, (event) => this.books.invalidated(event));
+    this.tables = this.#mover.tables;
     this.#machine = new Machine({
       ...machineOptions(settings, managed, 0),
       mover: new Movers([this.#mover, this.#rangeMover, this.#eventMover]),
@@ -174,18 +179,23 @@ export class ManagedRun implements CountedDevices {
     this.#machine.observe(events);
   }
 
+  /** Says where the device's uses of its memory are kept, by units of so many bytes; null: they are not. */
+  follow(references: References | null, unitBytes: number): void {
+    if (references !== null) this.#machine.memory.uses = new UsedUnits(references, unitBytes);
+  }
+
   /** Pages in the device's memory. */
   get pages(): number {
     return this.#machine.counts.pagesNow;
   }
 
-  /** The one device. */
+  /** Each device. */
   get all(): CountedDevices["all"] {
-    return [{ number: DEVICE, pages: this.pages, books: this.books, counts: this.counts }];
+    return this.books.all;
   }
 
   get peak(): number {
-    return this.books.peak;
+    return this.#machine.memory.peak;
   }
 
   get counts(): DeviceCounts {
@@ -197,7 +207,7 @@ export class ManagedRun implements CountedDevices {
   }
 
   restartPeaks(): void {
-    this.books.restartPeak();
+    this.books.restartPeaks();
   }
 
   countIn(ranges: RangeCounts): void {
@@ -268,7 +278,7 @@ export class ManagedRun implements CountedDevices {
       machine.step(words, at);
       if (event === undefined || (kind !== RECORD_MARK_ADVISE && kind !== RECORD_MARK_PREFETCH)) continue;
       const { address = 0, bytes = 0, advice = 0, device = 0 } = event;
-      const p = device === NO_DEVICE ? CPU : DEVICE;
+      const p = device === NO_DEVICE ? CPU : Math.min(device + 1, this.#devices);
       machine.drain();
       if (kind === RECORD_MARK_ADVISE) machine.driver.advise(address, bytes, advice, p);
       else machine.driver.migrate(address, bytes, p);
@@ -284,16 +294,21 @@ export class ManagedRun implements CountedDevices {
 
   /** Writes what was counted so far into the ledger's counts. */
   count({ cpuFaults: cpu, devices, accesses }: Ledger): void {
-    const { ram } = accesses.device;
-    const { faults: device } = devices[0];
-    const { counts, remote } = this.#machine;
+    const { each, counts, remote, memory } = this.#machine;
+    const { ram, peer } = accesses.device;
     cpu.anon = counts.cpuFaultsMade;
     cpu.device = counts.cpuFaultsMoved;
     cpu.other = counts.cpuFaults - counts.cpuFaultsMade - counts.cpuFaultsMoved;
-    device.mirror = counts.devicePagesMapped;
-    device.migrate = counts.devicePages - counts.devicePagesMapped;
+    devices.forEach(({ faults }, i) => {
+      const { devicePages, devicePagesMapped } = each[i + 1];
+      faults.mirror = devicePagesMapped;
+      faults.migrate = devicePages - devicePagesMapped;
+    });
     ram.loads = remote.loads;
     ram.stores = remote.stores;
+    const links = memory.links.flatMap((one) => Object.values(one));
+    peer.loads = links.reduce((sum, { loads }) => sum + loads, 0);
+    peer.stores = links.reduce((sum, { stores }) => sum + stores, 0);
   }
 
   /** Returns what only managed memory has to report. */

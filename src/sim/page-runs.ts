@@ -38,8 +38,14 @@ export function eachRun(
   for (; base < end; base += CLUSTER_SIZE) {
     const word = bits(base);
     if (word === (first < 0 ? 0 : ALL_PAGES)) continue;
-    for (let page = base; page < base + CLUSTER_SIZE; page += PAGE_SIZE) {
-      if (hasPage(word, page) === first >= 0) continue;
+    if (word === 0 || word === ALL_PAGES) {
+      if (first >= 0) visit(first, base);
+      first = first >= 0 ? -1 : base;
+      continue;
+    }
+    for (let i = 0; i < CLUSTER_PAGES; i++) {
+      if (((word >> i) & 1) === (first < 0 ? 0 : 1)) continue;
+      const page = base + i * PAGE_SIZE;
       if (first >= 0) visit(first, page);
       first = first >= 0 ? -1 : page;
     }
@@ -49,7 +55,7 @@ export function eachRun(
 
 /** The bit of a page in a word that has one for each page of its aligned 64 KiB. */
 export function pageBit(page: number): number {
-  return 1 << ((page / PAGE_SIZE) % CLUSTER_PAGES);
+  return 1 << ((page / PAGE_SIZE) & (CLUSTER_PAGES - 1));
 }
 
 /** Whether the bit of a page is set in such a word. */

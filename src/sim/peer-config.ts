@@ -15,7 +15,10 @@ export interface PeerConfig {
    * exchange pages by way of RAM. Default: none.
    */
   peers?: "none" | "all" | readonly string[] | undefined;
-  /** What a fault on a page in the memory of a linked device does. Default: access. */
+  /**
+   * What a fault on a page in the memory of a linked device does. Default: access; with managed memory
+   * migrate, which is what the driver does.
+   */
   peerFault?: keyof typeof PEER_FAULTS | undefined;
   /**
    * Which device's memory a page comes to that lies on none: "NAME=N", device N for the ranges called NAME;
@@ -75,11 +78,17 @@ function homesOf(value: unknown, devices: number): PeerSettings["homes"] {
  * Checks the fields of a config with so many devices, whose faults do what `placement` says. Throws
  * ConfigError.
  */
-export function peerSettingsOf(config: PeerConfig, devices: number, placement: string): PeerSettings {
+export function peerSettingsOf(
+  config: PeerConfig,
+  devices: number,
+  { placement, memoryModel }: { placement: string; memoryModel: string },
+): PeerSettings {
+  const managed = memoryModel === "managed";
   const peers = peersOf(config.peers, devices);
   const homes = homesOf(config.homes, devices);
-  const peerFault = choiceOf<keyof typeof PEER_FAULTS>("peerFault", config.peerFault, PEER_FAULTS, "access");
-  if (peers.length > 0 && placement !== "migrate")
+  const usual = managed ? "migrate" : "access";
+  const peerFault = choiceOf<keyof typeof PEER_FAULTS>("peerFault", config.peerFault, PEER_FAULTS, usual);
+  if (peers.length > 0 && placement !== "migrate" && !(managed && placement === "counters"))
     throw new ConfigError(
       "peers",
       config.peers,

@@ -13,7 +13,10 @@ import type { PeerSettings } from "./peer-config.ts";
 import type { RangeCounts } from "./range-counts.ts";
 
 /** Returns counts of 0 for the links of a device, by the number of the other one. */
-export function newLinks({ peers }: PeerSettings, device: number): Record<number, LinkCounts> {
+export function newLinks(
+  { peers }: { peers: readonly (readonly [a: number, b: number])[] },
+  device: number,
+): Record<number, LinkCounts> {
   const others = peers.filter((pair) => pair.includes(device)).map(([a, b]) => (a === device ? b : a));
   const none = (): LinkCounts => ({ loads: 0, stores: 0, bytesLoaded: 0, bytesStored: 0, bytesIn: 0 });
   return Object.fromEntries(others.map((other) => [other, none()]));

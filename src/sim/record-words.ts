@@ -6,6 +6,7 @@ import {
   RECORD_SIZE_SHIFT,
   RECORD_THREAD_SHIFT,
 } from "../../assembly/abi/record.ts";
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { Accesses } from "./counts.ts";
 import type { RecordBlock } from "./source.ts";
 
@@ -36,6 +37,18 @@ export function instructionsOf(how: number, high: number): number {
 /** The address of a record's access. */
 export function addressOf(words: Uint32Array, record: number): number {
   return (words[WORDS * record + 1] & 0xffff) * 2 ** 32 + words[WORDS * record];
+}
+
+/** The bytes of the access of the record at word `at`. */
+export function bytesOf(words: Uint32Array, at: number): number {
+  return Math.max(words[at + 1] >>> (RECORD_SIZE_SHIFT - 32), 1);
+}
+
+/** The numbers of the first and the last page that the record at word `at` touches. */
+export function pagesOf(words: Uint32Array, at: number): { first: number; last: number } {
+  const address = (words[at + 1] & 0xffff) * 2 ** 32 + words[at];
+  const last = address + bytesOf(words, at) - 1;
+  return { first: Math.floor(address / PAGE_SIZE), last: Math.floor(last / PAGE_SIZE) };
 }
 
 /** A mark in the records. */

@@ -97,7 +97,7 @@ export interface FailedAllocation {
 
 /** The least that any policy could have done. */
 export interface BoundReport {
-  /** Pages that Belady's OPT brings in: whole clusters, each when the device accesses it. */
+  /** Pages that Belady's OPT brings in: whole clusters (or pages), each when the device accesses it. */
   opt: { pagesIn: number };
 }
 

@@ -80,6 +80,7 @@ export class Simulation {
     if (timeline !== null) this.#runner.observe(timeline);
     this.#selection = Selection.of(settings);
     this.#references = settings.bound === null ? null : new References(state?.references);
+    if (devices instanceof ManagedRun) devices.follow(this.#references, settings.cluster);
     this.#openRecords();
     this.#failing = new FailingAllocation(hmm, settings.failAlloc, state?.failed);
     if (state !== undefined) {
@@ -207,7 +208,8 @@ export class Simulation {
       const batch = records.length <= 2 * BATCH ? records : records.subarray(at, at + 2 * BATCH);
       this.#records.set(batch);
       this.#selection?.apply(this.#words, batch.length / 2);
-      this.#references?.note(this.#words, batch.length / 2, this.#settings.cluster);
+      if (this.#runner instanceof HmmRun)
+        this.#references?.note(this.#words, batch.length / 2, this.#settings.cluster);
       this.#run(batch.length / 2, at / 2, whole);
     }
     this.#fed += records.length / 2;

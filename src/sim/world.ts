@@ -48,7 +48,7 @@ export function restoreWorld(
     const world = SimDevices.restore(engine, settings, state.devices as DevicesState, future);
     return { ...world, timeline };
   }
-  const restored = restoreEngine(engine);
+  const restored = restoreEngine(engine, settings.devices);
   const devices = new ManagedRun(restored, settings, managed, timeline, state.devices as ManagedState);
   return { hmm: restored.hmm, mm: restored.mm, devices, timeline };
 }

@@ -151,8 +151,9 @@ function hashFrames(hash: Hash, mem: Memory): void {
   // Of system memory, device memory and swap space: a block is 512 of them. Folios follow the blocks,
   // aligned.
   const end = Math.floor((folios - mem.header(HDR_BLOCKS)) / BLOCK_SIZE) * PMD_PAGES;
-  for (let pfn = 0; pfn < end; pfn++) {
-    const refs = mem.u32(folios + pfn * FOLIO_SIZE + FOLIO_REFS) & FOLIO_COUNT_MASK;
-    if (refs > 0) hash.words(mem.words, frames + pfn * PAGE_SIZE, frames + (pfn + 1) * PAGE_SIZE);
+  const { words } = mem;
+  for (let pfn = 0, at = (folios + FOLIO_REFS) >>> 2; pfn < end; pfn++, at += FOLIO_SIZE / 4) {
+    if ((words[at] & FOLIO_COUNT_MASK) === 0) continue;
+    hash.words(words, frames + pfn * PAGE_SIZE, frames + (pfn + 1) * PAGE_SIZE);
   }
 }

@@ -1,4 +1,4 @@
-/** The bench rows of faults and huge pages on a device run, and their rivals do the same work. */
+/** The bench rows of faults on a device and back run, and their rivals do the same work. */
 import { testRows } from "./smoke.ts";
 
 testRows("faults");

@@ -1,4 +1,4 @@
-/** The bench rows of migration, fork, protection and mirrors run, and their rivals do the same work. */
+/** The bench rows of fork, protection and mirrors run, and their rivals do the same work. */
 import { testRows } from "./smoke.ts";
 
 testRows("mappings");

@@ -11,12 +11,13 @@ import { ROWS, runRow } from "../../bench/rows.ts";
  */
 const PARTS = {
   "page-tables": ["P1", "P2", "P4"],
-  mappings: ["P3", "P5", "P6", "P8"],
+  mappings: ["P5", "P6", "P8"],
+  migration: ["P3", "P23"],
   replay: ["P7"],
   calls: ["P9", "P17", "P18"],
-  faults: ["P12", "P13", "P23"],
+  faults: ["P12", "P13"],
   memory: ["P10", "P11", "P21", "P22"],
-  snapshots: ["P14", "P20"],
+  snapshots: ["P14", "P19", "P20"],
   "trace-text": ["P15"],
   browser: ["P16"],
   simulations: ["S1", "S2", "S3", "S4", "S5", "S6", "S7", "S9"],

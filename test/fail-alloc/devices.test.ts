@@ -1,4 +1,4 @@
-/** Allocations of a device's accesses and migrations in recorded runs fail, one at a time: a sample. */
+/** Allocations of a device's accesses in recorded runs fail, one at a time: a sample. */
 import { testSample } from "./sample.ts";
 
 testSample("devices");

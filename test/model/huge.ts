@@ -46,9 +46,10 @@ export class Folio {
     return this.pages.some(({ maps }) => maps > 1);
   }
 
-  /** Whether it has references other than mappings: pins, migrations, device-exclusive entries. */
+  /** Whether others than mappings and the swap cache refer to it: pins, migrations, exclusive entries. */
   get held(): boolean {
-    return this.refs !== this.maps || this.pages.some(({ locked }) => locked) || this.lentAway;
+    const cached = this.pages.filter(({ slot }) => slot !== null).length;
+    return this.refs - cached !== this.maps || this.pages.some(({ locked }) => locked) || this.lentAway;
   }
 
   /** Does a device have a part for itself, by an entry that is no mapping? In 7.3 it is one. */
@@ -91,10 +92,15 @@ export class Folio {
     });
   }
 
-  /** Dissolves the folio into single pages. It was dirty as a whole, so each of them is. */
+  /** It is dirty as a whole: if a page in use is dirty, each is. */
+  spreadDirty(): void {
+    if (!this.pages.some(({ refs, dirty }) => refs > 0 && dirty)) return;
+    for (const page of this.pages) page.dirty = true;
+  }
+
+  /** Dissolves the folio into single pages. */
   dissolve(): Page[] {
-    const dirty = this.pages.some((page) => page.dirty);
-    for (const page of this.pages) Object.assign(page, { folio: null, dirty });
+    for (const page of this.pages) page.folio = null;
     return this.pages;
   }
 }
@@ -181,12 +187,13 @@ export function splitFolio(folio: Folio): boolean {
     left -= folio.mappedIn(vma.mm, a, b);
     met.push(vma);
   }
+  for (const vma of met) noteDirty(vma, folio);
+  folio.spreadDirty();
   for (const vma of met) {
-    noteDirty(vma, folio);
     if (world.newer) endLeases(vma, folio);
     dropZeros(vma, folio);
   }
-  for (const page of folio.dissolve()) world.release(page);
+  for (const page of folio.dissolve()) world.letGo(page);
   return true;
 }
 
@@ -214,6 +221,7 @@ export function fallApart(folio: Folio): void {
     const [a] = folio.span(vma);
     unmarkFolio(vma.mm, a, folio);
   }
+  folio.spreadDirty();
   folio.dissolve();
 }
 

@@ -7,9 +7,44 @@ export const CORE_HUGE: readonly Mutant[] = [
   {
     name: "huge-source-falls-apart-under-its-holder",
     file: core("migrate/finalize"),
-    before: "  if (!largeCounts(head, 1, 0)) return;\n",
+    before: "  if (!largeCounts(head, 1, 0, FOLIO_MIGRATION_SHARED)) return 0;\n",
     after: "",
     ask: ["unit/compound-race"],
+  },
+  {
+    name: "huge-page-is-as-its-first-entry-says",
+    file: core("migrate/huge"),
+    before: " || !isRun(table)) return 0;",
+    after: ") return 0;",
+    ask: ["unit/compound-alike"],
+  },
+  {
+    name: "huge-page-of-several-is-taken-as-one-process's",
+    file: core("migrate/huge"),
+    before: "!largeCounts(head, 1, 1, ~FOLIO_LARGE",
+    after: "!largeAll(head, ~FOLIO_LARGE",
+    ask: ["unit/compound-alike"],
+  },
+  {
+    name: "words-behind-a-unit-are-not-looked-at",
+    file: core("migrate/destinations"),
+    before: "if (!single) i = skipZeros(dst, i, npages);",
+    after: "if (!single) i += LARGE_PAGES - 1;",
+    ask: ["unit/compound-alike"],
+  },
+  {
+    name: "zeros-behind-a-unit-reach-too-far",
+    file: core("migrate/destinations"),
+    before: "if (v128.any_true(v128.or(one, two))) break;",
+    after: "if (v128.any_true(two)) break;",
+    ask: ["unit/compound-alike"],
+  },
+  {
+    name: "queue-of-freed-pages-ends-in-the-middle-of-a-huge-page",
+    file: core("frame/page-free"),
+    before: "    record = i32x4.add(record, i32x4(0, 0, queued, 0));\n",
+    after: "",
+    ask: ["unit/compound-alike"],
   },
   {
     name: "copy-of-a-huge-page-stops-early",
@@ -21,8 +56,8 @@ export const CORE_HUGE: readonly Mutant[] = [
   {
     name: "huge-page-that-is-pinned-migrates",
     file: core("frame/large"),
-    before: "i32x4(FOLIO_COUNT_MASK, FOLIO_COUNT_MASK, 0, 0), i32x4(refs, maps, 0, 0)",
-    after: "i32x4(0, FOLIO_COUNT_MASK, 0, 0), i32x4(0, maps, 0, 0)",
+    before: "const counts = i32x4(FOLIO_COUNT_MASK, FOLIO_COUNT_MASK, 0, 0);",
+    after: "const counts = i32x4(0, FOLIO_COUNT_MASK, 0, 0);",
     ask: ["unit/compound"],
   },
   {

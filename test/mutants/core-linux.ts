@@ -60,6 +60,13 @@ export const CORE_LINUX: readonly Mutant[] = [
     ask: ["unit/linux-free"],
   },
   {
+    name: "swap-cache-keeps-a-folio-whole",
+    file: core("frame/large"),
+    before: "folio.has(FOLIO_SWAP_CACHE) ? 1 : 0",
+    after: "0",
+    ask: ["unit/linux-free"],
+  },
+  {
     name: "late-huge-zero-page-splits-in-6.12-too",
     file: core("migrate/hole"),
     before: "  if (exists(vma) && splitsHugeZeroLate()) {\n",

@@ -58,14 +58,14 @@ export const CORE_MEMORY: readonly Mutant[] = [
   {
     name: "neighbours-freed-across-a-word-of-the-bitmap",
     file: core("frame/page-free"),
-    before: "(pfn & 63) <= 60 && areNeighbors(at)",
-    after: "areNeighbors(at)",
+    before: "(pfn & 63) <= 60 && areNeighbors(at, 4)",
+    after: "areNeighbors(at, 4)",
     ask: ["unit/migrate-vma"],
   },
   {
     name: "any-four-pages-are-neighbours",
     file: core("frame/page-free"),
-    before: "(pfn & 63) <= 60 && areNeighbors(at)",
+    before: "(pfn & 63) <= 60 && areNeighbors(at, 4)",
     after: "(pfn & 63) <= 60",
     ask: ["unit/devmem"],
   },

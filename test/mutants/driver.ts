@@ -99,14 +99,15 @@ export const DRIVER_RULES: readonly Mutant[] = [
   {
     name: "device-table-has-pages-that-were-not-used",
     file: `${DRIVER}/engine-mover.ts`,
-    before: "return local && (hasBit(block.touched, i) || !hasBit(block.prefetched, i));",
-    after: "return local;",
+    before:
+      "return block.holdsAlone(p, i) && (hasBit(block.touched[p], i) || !hasBit(block.prefetched[p], i));",
+    after: "return block.holdsAlone(p, i);",
     ask: ["unit/engine", "unit/managed"],
   },
   {
     name: "what-the-device-s-table-knows-of-writes-is-lost",
     file: `${DRIVER}/engine-mover.ts`,
-    before: "if ((words[i] & DEVICE_PFN_DIRTY) !== 0) setBit(block.dirty, i);",
+    before: "if ((words[i] & DEVICE_PFN_DIRTY) !== 0) setBit(block.dirty[from], i);",
     after: "",
     ask: ["unit/engine", "unit/managed"],
   },
@@ -231,8 +232,8 @@ export const DRIVER_RULES: readonly Mutant[] = [
   },
   {
     name: "snapshot-forgets-the-records-that-wait",
-    file: `${DRIVER}/machine.ts`,
-    before: "this.#pending.restore(state.pending);",
+    file: `${DRIVER}/device-lane.ts`,
+    before: "this.pending.restore(pending);",
     after: "",
     ask: ["unit/managed-snapshot-devices"],
   },
@@ -277,5 +278,19 @@ export const DRIVER_RULES: readonly Mutant[] = [
     before: "(words[at + 2] & ((1 << RECORD_THREAD_SHIFT) - 1)) | (thread << RECORD_THREAD_SHIFT)",
     after: "words[at + 2]",
     ask: ["unit/loop-split"],
+  },
+  {
+    name: "the-bound-lacks-what-the-engine-replays",
+    file: `${DRIVER}/machine.ts`,
+    before: "this.memory.uses?.records(words, from, to);",
+    after: "",
+    ask: ["unit/managed-bound"],
+  },
+  {
+    name: "the-bound-lacks-what-the-model-makes",
+    file: `${DRIVER}/managed-memory.ts`,
+    before: "this.uses?.page(block, i);",
+    after: "",
+    ask: ["unit/managed-bound"],
   },
 ];

@@ -2,6 +2,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const PEERS = ["unit/peers"];
+const MANAGED = ["unit/managed-devices"];
 const SUMS = ["unit/range-sums"];
 const FATES = "src/sim/page-fates.ts";
 const MARKS = "src/sim/access-marks.ts";
@@ -71,6 +72,20 @@ export const LINKS: readonly Mutant[] = [
     ask: ["unit/range-uses"],
   },
   {
+    name: "whole-clusters-end-no-run",
+    file: "src/sim/page-runs.ts",
+    before: "      first = first >= 0 ? -1 : base;\n      continue;\n",
+    after: "      first = first >= 0 ? first : base;\n      continue;\n",
+    ask: ["unit/range-sums"],
+  },
+  {
+    name: "move-notes-32-pages-at-most",
+    file: "assembly/core/migrate/move.ts",
+    before: "const at = cmd.out + ((bit >> 5) << 2);",
+    after: "const at = cmd.out;",
+    ask: ["unit/range-sums"],
+  },
+  {
     name: "a-range-has-all-pages-of-the-cluster-that-it-begins-in",
     file: "src/sim/range-counts.ts",
     before: "range !== undefined && base + CLUSTER_SIZE <= this.#last!.end",
@@ -122,8 +137,57 @@ export const LINKS: readonly Mutant[] = [
   {
     name: "faults-that-wait-are-no-faults-of-a-range",
     file: "src/sim/driver/service.ts",
-    before: "if (p !== CPU) this.#memory.mover.faulted(block, i, p, true);",
+    before: 'if (p !== CPU && cause === "fault") this.#memory.mover.faulted(block, i, p, true);',
     after: "",
     ask: SUMS,
+  },
+  {
+    name: "devices-without-a-link-copy-directly",
+    file: "src/sim/driver/managed-memory.ts",
+    before: "const byRam = from !== CPU && to !== CPU && !canMap(this.topology, to, from);",
+    after: "const byRam = false;",
+    ask: MANAGED,
+  },
+  {
+    name: "a-link-is-no-fast-one",
+    file: "src/sim/driver/processor.ts",
+    before: "for (const masks of [all.maps, all.atomics, all.fast]) {",
+    after: "for (const masks of [all.maps, all.atomics]) {",
+    ask: MANAGED,
+  },
+  {
+    name: "pages-of-linked-devices-always-stay",
+    file: "src/sim/policies/residency.ts",
+    before: "(query.peers === true && nearest > CPU)",
+    after: "nearest > CPU",
+    ask: MANAGED,
+  },
+  {
+    name: "duplicates-stay-on-the-device-in-the-engine",
+    file: "src/sim/driver/engine-mover.ts",
+    before: "const alone = pagesWhere(pages, (i) => block.holders(i) === was);",
+    after: "const alone = pagesWhere(pages, () => false);",
+    ask: MANAGED,
+  },
+  {
+    name: "a-store-over-a-link-leaves-the-managed-page-clean",
+    file: "src/sim/driver/parallel-device.ts",
+    before: "if (store) setBit(block.dirty[holder], i);",
+    after: "",
+    ask: MANAGED,
+  },
+  {
+    name: "advice-is-about-the-first-device",
+    file: "src/sim/managed-config.ts",
+    before: "p: p === CPU ? CPU : device",
+    after: "p",
+    ask: MANAGED,
+  },
+  {
+    name: "devices-run-one-after-the-other",
+    file: "src/sim/driver/machine.ts",
+    before: "let running = this.#lanes.filter(({ pending }) => pending.length > 0);",
+    after: "let running = this.#lanes.filter(({ pending }) => pending.length > 0).slice(0, 1);",
+    ask: MANAGED,
   },
 ];

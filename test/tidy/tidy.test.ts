@@ -16,9 +16,10 @@ import { list, parse } from "./sources.ts";
  * long-term pins added; 1 KiB for replay records of 16 bytes, a replay path for each agent, and page tables
  * that count as memory; 4 KiB for the rules of Linux 7.3 beside those of 6.12, and folios of 16 KiB to 1 MiB;
  * 1 KiB for notifiers with tables and migrations in one operation; and 1 KiB for large folios in parts,
- * remote accesses by range and replays that page on demand.
+ * remote accesses by range and replays that page on demand; half a KiB for huge pages whose entries and parts
+ * move all at once.
  */
-const WASM_GZIP_MAX = 45 * 1024;
+const WASM_GZIP_MAX = 45.5 * 1024;
 /**
  * … and of what a browser loads for `import "heteromem"`: JavaScript and core. The aim is 40 KiB (performance
  * row P11), which is not reached yet; this keeps it from growing meanwhile: 67 KiB, and what names for
@@ -26,10 +27,11 @@ const WASM_GZIP_MAX = 45 * 1024;
  * 3 KiB for calls under a held lock and their Async forms, lists of device pages, accessed bits of device
  * tables, page tables that count as system memory, and the sources of the core; 1 KiB for replay records of
  * 16 bytes with marks; 5 KiB for the rules of Linux 7.3; 1 KiB for notifiers with tables and migrations in
- * one operation; half a KiB for noting which frames change, which checkpoints need; and half a KiB for
- * replays that page on demand, which are exports of the core.
+ * one operation; half a KiB for noting which frames change, which checkpoints need; half a KiB for replays
+ * that page on demand, which are exports of the core; and 1 KiB for large folios that are dirty
+ * as a whole, and huge pages that move all at once.
  */
-const ENTRY_GZIP_MAX = 81 * 1024;
+const ENTRY_GZIP_MAX = 82 * 1024;
 const ENTRIES = ["src/index.ts", "src/dmirror.ts", "src/testing.ts", "src/sim.ts"];
 /** What an entry must not reach: of the simulations' entry, the command; of all others, simulations, too. */
 const COMMAND_ONLY = ["src/cli/", "node_modules/"];

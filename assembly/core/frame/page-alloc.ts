@@ -36,6 +36,7 @@ import { RESOURCE_DEVICE_MEMORY, RESOURCE_SYSTEM_MEMORY } from "../../abi/pool";
 import { ZONE_SIZE } from "../../abi/zone";
 import { exhausted, header, LARGE_PAGES, mayAllocate, setHeader } from "../base/layout";
 import { pteFlags, ptePfn } from "../base/pte";
+import { DEBUG } from "../base/panic";
 import { Folio, folioOf, isDevicePfn } from "./folio";
 import { memcgUncharge } from "./memcg";
 import { headOf, isWholeBlock, pagesAt, setWholeBlock } from "./order";
@@ -171,15 +172,15 @@ export function allocFrame(zone: u32): u32 {
 }
 
 /**
- * Allocates a free block of a zone as a large folio, with one reference to each part. Returns its first pfn,
- * or 0.
+ * Allocates a free block of a zone as a large folio, with one reference to each part, and `flags`. Returns
+ * its first pfn, or 0.
  */
-export function allocLarge(zone: u32): u32 {
-  return mayAllocate() ? allocBlock(zone, true) : 0;
+export function allocLarge(zone: u32, flags: u32 = 0): u32 {
+  return mayAllocate() ? allocBlock(zone, true, flags) : 0;
 }
 
 /** Takes a free block of a zone: as a large folio if `large`. Its first pfn, or 0. */
-export function allocBlock(zone: u32, large: bool): u32 {
+export function allocBlock(zone: u32, large: bool, flags: u32 = 0): u32 {
   const z = zoneOf(zone);
   const block: usize = z.freeBlocks;
   if (!block || z.freePages < z.tables + LARGE_PAGES) return 0;
@@ -191,8 +192,12 @@ export function allocBlock(zone: u32, large: bool): u32 {
   const first = load<u32>(block, BLOCK_PFN);
   setWholeBlock(first, large);
   const folio = changetype<usize>(folioOf(first));
-  initRecord(folio, large ? FOLIO_HEAD : 0);
-  for (let i: usize = 1; i < LARGE_PAGES; i++) initRecord(folio + i * FOLIO_SIZE, large ? FOLIO_TAIL : 0);
+  const tail = i32x4.replace_lane(i32x4(1, 0, 0, 0), 3, (large ? FOLIO_TAIL | flags : flags) << 16);
+  initRecord(folio, large ? FOLIO_HEAD | flags : flags);
+  for (let at = folio + FOLIO_SIZE; at < folio + LARGE_PAGES * FOLIO_SIZE; at += FOLIO_SIZE) {
+    if (DEBUG) assert(load<u16>(at, FOLIO_FLAGS) == FOLIO_FREE, "allocBlock: a frame is in use");
+    v128.store(at, tail);
+  }
   return first;
 }
 

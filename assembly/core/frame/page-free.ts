@@ -3,12 +3,13 @@
 
 import { PMD_PAGES } from "../../uapi/page";
 import { PFN_MASK } from "../../uapi/pfn";
-import { BLOCK_FREE, BLOCK_ZONE, FOLIO_INDEX, FOLIO_SIZE } from "../../abi/frame";
+import { BLOCK_BITMAP, BLOCK_FREE, BLOCK_ZONE, FOLIO_FREE, FOLIO_INDEX, FOLIO_SIZE } from "../../abi/frame";
 import { HDR_DEVICE_BASE, HDR_FLAG_FREED, HDR_FLAGS, HDR_FOLIOS } from "../../abi/header";
 import { header, setHeader } from "../base/layout";
 import { DEBUG } from "../base/panic";
 import { Folio, folioOf } from "./folio";
-import { forgetUse, forgetUses } from "./recency";
+import { setWholeBlock } from "./order";
+import { forgetUse, forgetUses, usesAreKept } from "./recency";
 import { blockOf, listPush, listRemove, Zone, zoneOf } from "./zone";
 
 /** Frees the frames of one word of a bitmap: those whose bits are set in `bits`. */
@@ -34,11 +35,16 @@ export function freeFrame(pfn: u32): void {
   freeBits(block, block + ((pfn & 511) >> 6) * 8, (<u64>1) << (pfn & 63));
 }
 
-/** Tells whether four words name neighbors in ascending order. */
+/** Tells whether n words, a multiple of four, name neighbors in ascending order. */
 @inline
-function areNeighbors(words: usize): bool {
-  const next = i32x4.sub(i32x4.splat(load<u32>(words)), i32x4(0, -1, -2, -3));
-  return !v128.any_true(v128.and(v128.xor(v128.load(words), next), i32x4.splat(PFN_MASK)));
+function areNeighbors(words: usize, n: u32): bool {
+  let next = i32x4.sub(i32x4.splat(load<u32>(words)), i32x4(0, -1, -2, -3));
+  let other = v128.xor(v128.load(words), next);
+  for (let at = words + 16; at < words + n * 4; at += 16) {
+    next = i32x4.add(next, i32x4.splat(4));
+    other = v128.or(other, v128.xor(v128.load(at), next));
+  }
+  return !v128.any_true(v128.and(other, i32x4.splat(PFN_MASK)));
 }
 
 /**
@@ -51,15 +57,22 @@ function freeRun(at: usize, last: usize, until: u32): usize {
   for (; at < last; at += 4) {
     const pfn = load<u32>(at) & PFN_MASK;
     if (pfn >= until) break;
-    if (!pfn) continue;
+    if (!pfn) {
+      // Behind the first word of a unit there are 511 of 0.
+      while (at + 32 <= last && !v128.any_true(v128.load(at, 4))) at += 16;
+      continue;
+    }
     if (pfn >> 6 != group) {
       if (bits) freeGroup(group, bits);
       group = pfn >> 6;
       bits = 0;
     }
-    // Mostly they are neighbors: four at a time. None of them reaches `until`, which is the first pfn of a
-    // block.
-    if (at + 16 <= last && (pfn & 63) <= 60 && areNeighbors(at)) {
+    // Mostly they are neighbors: 64 or four at a time. None of them reaches `until`, which is the first pfn
+    // of a block.
+    if (at + 256 <= last && !(pfn & 63) && areNeighbors(at, 64)) {
+      bits = -1;
+      at += 252;
+    } else if (at + 16 <= last && (pfn & 63) <= 60 && areNeighbors(at, 4)) {
       if (DEBUG)
         for (let i: u32 = 1; i < 4; i++) assert((load<u32>(at + i * 4) & PFN_MASK) == pfn + i, "freeRun");
       bits |= (<u64>15) << (pfn & 63);
@@ -74,6 +87,40 @@ function freeRun(at: usize, last: usize, until: u32): usize {
 export function freeGroup(group: u32, bits: u64): void {
   const block = blockOf(group << 6);
   freeBits(block, block + (group & 7) * 8, bits);
+}
+
+/**
+ * Frees the frames of a folio of 2 MiB without references, which may have a charge no more: those of system
+ * memory at once, device pages through their driver's queue.
+ */
+export function freeLarge(head: u32): void {
+  const block = blockOf(head);
+  const z = zoneOf(load<u16>(block, BLOCK_ZONE));
+  const queued: u32 = head >= header(HDR_DEVICE_BASE) ? 1 : 0;
+  setWholeBlock(head, false);
+  // No references, memcg, mappings; the index of a queued page is the next one's pfn.
+  let record = i32x4(0, 0, queued * (head + 1), FOLIO_FREE << 16);
+  const first = changetype<usize>(folioOf(head));
+  const last = first + PMD_PAGES * FOLIO_SIZE;
+  for (let at = first; at < last; at += FOLIO_SIZE) {
+    v128.store(at, record);
+    record = i32x4.add(record, i32x4(0, 0, queued, 0));
+  }
+  if (!queued) {
+    memory.fill(block + BLOCK_BITMAP, 0xff, 64);
+    store<u16>(block, <u16>PMD_PAGES, BLOCK_FREE);
+    z.freePages += PMD_PAGES;
+    listPush(changetype<usize>(z) + offsetof<Zone>("freeBlocks"), block);
+    return;
+  }
+  if (usesAreKept()) for (let i: u32 = 0; i < <u32>PMD_PAGES; i++) forgetUse(head + i);
+  const tail = head + PMD_PAGES - 1;
+  folioOf(tail).index = 0;
+  if (z.freedTail) folioOf(z.freedTail).index = head;
+  else z.freedHead = head;
+  z.freedTail = tail;
+  z.freedCount += PMD_PAGES;
+  noteFreed();
 }
 
 /** TypeScript looks at the queues only if the flag is set. */

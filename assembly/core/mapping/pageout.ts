@@ -163,7 +163,7 @@ function chooseLarge(state: PageoutState, entry: usize, head: u32): i32 {
   markLarge(head, FOLIO_REFERENCED, 0);
   if (!largeAll(head, FOLIO_ANON | FOLIO_LRU | FOLIO_LOCKED | FOLIO_SWAP_CACHE, FOLIO_ANON | FOLIO_LRU))
     return 0;
-  if (largeShared(head) || largeHeld(head, 0, 0) || maybePinned(head)) return 0;
+  if (largeShared(head) || largeHeld(head, 0) || maybePinned(head)) return 0;
   state.pfn = head;
   state.pages = n;
   state.slot = 0;

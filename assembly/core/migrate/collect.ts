@@ -67,7 +67,7 @@ import { isAnonymous, vmaAt } from "../space/vma";
 import { isHugeZero } from "../table/huge";
 import { isHuge, leafTable, slotOf, spanEnd, walk } from "../table/pagetable";
 import { SetupCmd } from "./cmd";
-import { isHoleUnit, mayBeUnit, stayUnit, takeUnit } from "./huge";
+import { isHoleUnit, mayBeUnit, stayUnit, takeSoleUnit, takeUnit } from "./huge";
 
 /** A flag in src during setup: the page has yet to be isolated and unmapped elsewhere. */
 export const UNFINISHED: u32 = 0x08000000;
@@ -218,6 +218,9 @@ function collectUnit(m: Migration, i: u32, table: usize): u32 {
     m.setSource(i, MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND);
     return 0;
   }
+  const sole = takeSoleUnit(table);
+  if (sole) m.setSource(i, sole);
+  if (sole) return 0;
   const word = takeUnit(m, table);
   if (word) m.setSource(i, UNFINISHED | word);
   else stayUnit(m, i, REASON_LOCKED);

@@ -35,7 +35,7 @@ import { DEBUG } from "../base/panic";
 import { poolId } from "../base/pool";
 import { isDevmem, isOpenDevmem } from "../frame/devmem";
 import { Folio, folioOf, unmark } from "../frame/folio";
-import { largeAll, markLarge } from "../frame/large";
+import { largeAll } from "../frame/large";
 import { isWholeBlock } from "../frame/order";
 import {
   addExternalRefs,
@@ -110,20 +110,19 @@ function allocUnits(zone: u32, src: usize, dst: usize, n: u32, wanted: u32): u32
   for (let i: u32 = 0; i < n; i++) {
     const word = load<u32>(src + i * 4);
     if (!isUnit(word) || (word & wanted) != wanted || load<u32>(dst + i * 4) || n - i < LARGE_PAGES) continue;
-    const head = allocLarge(zone);
+    const head = allocLarge(zone, FOLIO_LOCKED);
     if (head) {
-      markLarge(head, 0, FOLIO_LOCKED);
       store<u32>(dst + i * 4, (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_COMPOUND | head);
       filled += LARGE_PAGES;
-      continue;
     }
-    for (let j: u32 = 0; j < LARGE_PAGES; j++) {
+    for (let j: u32 = 0; !head && j < LARGE_PAGES; j++) {
       const pfn = allocFrame(zone);
       if (!pfn) break;
       folioOf(pfn).set(FOLIO_LOCKED);
       store<u32>(dst + (i + j) * 4, (<u32>MIGRATE_PFN_VALID) | pfn);
       filled++;
     }
+    i += LARGE_PAGES - 1; // the other words of a unit are 0
   }
   return filled;
 }
@@ -242,11 +241,6 @@ export function takeDestinations(m: Migration): bool {
       i += 3;
       continue;
     }
-    // After the first word of a unit there are 511 of 0.
-    if (!(i & 3) && i + 4 <= npages && !v128.any_true(v128.load(at))) {
-      i += 3;
-      continue;
-    }
     const folio = changetype<Folio>(folios + pfn * FOLIO_SIZE);
     const single = (word & (<u32>(MIGRATE_PFN_VALID | MIGRATE_PFN_COMPOUND))) == <u32>MIGRATE_PFN_VALID;
     if (single && pfn > before && pfn < end && isSound(folio)) {
@@ -258,6 +252,7 @@ export function takeDestinations(m: Migration): bool {
     if (!sound) return refuseDestinations(m, i);
     if (pfn <= before) ascending = false;
     before = single ? pfn : pfn + LARGE_PAGES - 1;
+    if (!single) i = skipZeros(dst, i, npages);
   }
   return ascending || markDistinct(m);
 }
@@ -265,7 +260,23 @@ export function takeDestinations(m: Migration): bool {
 /** Marks the destinations from slot i on. */
 export function markDestinations(m: Migration, i: u32): void {
   const mark = <u16>poolId(RESOURCE_MIGRATION, changetype<usize>(m));
-  for (; i < m.npages; i++) if (hasPage(m.target(i))) folioOf(pfnOf(m.target(i))).mapping = mark;
+  for (; i < m.npages; i++) {
+    const word = m.target(i);
+    if (hasPage(word)) folioOf(pfnOf(word)).mapping = mark;
+    if (isUnit(word)) i = skipZeros(m.dst, i, m.npages);
+  }
+}
+
+/** Of n words, the index of the last one behind word i that is surely 0: behind a unit's there are 511. */
+function skipZeros(words: usize, i: u32, n: u32): u32 {
+  let at = words + (i + 1) * 4;
+  for (; i + 17 <= n; i += 16, at += 64) {
+    const one = v128.or(v128.load(at), v128.load(at, 16));
+    const two = v128.or(v128.load(at, 32), v128.load(at, 48));
+    if (v128.any_true(v128.or(one, two))) break;
+  }
+  for (; i + 5 <= n && !v128.any_true(v128.load(at)); i += 4) at += 16;
+  return i;
 }
 
 /** Marks all destinations. If one comes twice, none is marked or taken over. */

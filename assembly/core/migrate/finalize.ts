@@ -26,12 +26,11 @@ import { MIGRATION_PAGES, MIGRATION_SETUP } from "../../abi/object";
 import { header, LARGE_PAGES } from "../base/layout";
 import { exists } from "../base/object";
 import { pteFlags } from "../base/pte";
-import { isCoherentPfn } from "../frame/coherent";
+import { isCoherentPfn, isPrivatePfn } from "../frame/coherent";
 import { Folio, folioOf, isDevicePfn, unmark } from "../frame/folio";
 import { addExternalRefs, clearFolio, putPage } from "../frame/page-alloc";
-import { freePages } from "../frame/page-free";
-import { largeCounts, markLarge } from "../frame/large";
-import { setWholeBlock } from "../frame/order";
+import { freeLarge, freePages } from "../frame/page-free";
+import { largeCounts, largeUniform, markLarge } from "../frame/large";
 import {
   endedEntry,
   hasPage,
@@ -44,8 +43,10 @@ import {
   pagesOf,
   pfnOf,
   removeMigrationEntries,
+  waitsFor,
 } from "../space/migration";
 import { mmAt } from "../space/mm";
+import { isRun, writeRun } from "../table/huge";
 import { walk } from "../table/pagetable";
 import { takeDestinations } from "./destinations";
 import { endUnit } from "./huge";
@@ -94,32 +95,29 @@ function endRun(m: Migration, i: u32, last: u32, slot: usize): u32 {
   return i;
 }
 
-/** Writes the words of a huge page's 512 pages, of which `word` is the first. */
-function nameNeighbors(at: usize, word: u32): void {
-  let words = i32x4.add(i32x4.splat(word), i32x4(0, 1, 2, 3));
-  for (const end = at + LARGE_PAGES * 4; at < end; at += 16) {
-    v128.store(at, words);
-    words = i32x4.add(words, i32x4.splat(4));
-  }
-}
-
 /**
- * If page i begins a unit that has moved, and of whose source nobody else has a part, the unit becomes 512
- * pages that have moved, for endRun().
+ * endRun() for a unit that begins at page i, if it has moved, its entries and its destination's parts are all
+ * alike, and nobody else has a part of its source, which is freed. Returns the number of its pages, or 0.
  */
 @inline
-function openUnit(m: Migration, i: u32): void {
+function endWhole(m: Migration, i: u32, slot: usize): u32 {
   const moved = (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE;
   const word = m.source(i);
   const target = m.target(i);
-  if ((word & (moved | MIGRATE_PFN_COMPOUND)) != (moved | MIGRATE_PFN_COMPOUND) || !isUnit(target)) return;
+  if ((word & (moved | MIGRATE_PFN_COMPOUND)) != (moved | MIGRATE_PFN_COMPOUND) || !isUnit(target)) return 0;
   const head = pfnOf(word);
   const to = pfnOf(target);
-  if (!largeCounts(head, 1, 0)) return;
-  markLarge(head, FOLIO_LARGE, 0);
-  setWholeBlock(head, false);
-  nameNeighbors(m.src + i * 4, moved | head);
-  nameNeighbors(m.dst + i * 4, (<u32>MIGRATE_PFN_VALID) | to);
+  const first = load<u64>(slot);
+  if (!waitsFor(first, head) || !isRun(slot) || !largeUniform(to)) return 0;
+  if (!largeCounts(head, 1, 0, FOLIO_MIGRATION_SHARED)) return 0;
+  const kept = pteFlags(first);
+  const folio = folioOf(to);
+  const exclusive: u32 = keptExclusive(kept) && folio.has(FOLIO_ANON) ? FOLIO_ANON_EXCLUSIVE : 0;
+  writeRun(slot, endedEntry(kept, to, isPrivatePfn(to), folio.has(FOLIO_DIRTY)));
+  markLarge(to, FOLIO_LOCKED, isDevicePfn(to) ? exclusive : FOLIO_LRU | exclusive, 1);
+  freeLarge(head);
+  m.setSource(i, 0);
+  return LARGE_PAGES;
 }
 
 /**
@@ -142,8 +140,8 @@ export function migrateFinalize(id: u32): i32 {
     const last = leafRun(m, i);
     for (; i < last; i++) {
       if (ran && slot) {
-        openUnit(m, i);
         const from = i;
+        i += endWhole(m, i, slot + ((<usize>(i - first)) << 3));
         i = endRun(m, i, last, slot + ((<usize>(i - first)) << 3));
         given += i - from;
       }

@@ -9,7 +9,16 @@
 //   COMPOUND (a hole)    512 pages        fills 512 holes
 
 import { COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../abi/counter";
-import { FOLIO_LOCKED, FOLIO_LRU, FOLIO_MIGRATION_SHARED, FOLIO_SIZE } from "../../abi/frame";
+import {
+  FOLIO_ANON,
+  FOLIO_ANON_EXCLUSIVE,
+  FOLIO_DIRTY,
+  FOLIO_LARGE,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  FOLIO_MIGRATION_SHARED,
+  FOLIO_SIZE,
+} from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
@@ -20,7 +29,7 @@ import {
   MIGRATE_PFN_WRITE,
   MIGRATE_VMA_SELECT_COMPOUND,
 } from "../../uapi/pfn";
-import { PTE_WRITE } from "../../uapi/pte";
+import { PTE_DIRTY, PTE_WRITE } from "../../uapi/pte";
 import {
   REASON_NOT_ISOLATED,
   REASON_PINNED,
@@ -28,7 +37,7 @@ import {
   REASON_STILL_MAPPED,
 } from "../../uapi/reason";
 import { LARGE_PAGES } from "../base/layout";
-import { pteFlags, ptePfn } from "../base/pte";
+import { pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { count } from "../base/stat";
 import { Folio, folioOf, isDevicePfn, moveFolio } from "../frame/folio";
 import { largeAll, largeCounts, largeMaps, markLarge, spreadDirty } from "../frame/large";
@@ -45,11 +54,12 @@ import {
   ownRefs,
   pfnOf,
   removeMigrationEntries,
+  takenEntry,
   takeEntry,
 } from "../space/migration";
 import { partEnd, partStart, rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
 import { vmaAt } from "../space/vma";
-import { HUGE_MASK, splitLeaf } from "../table/huge";
+import { HUGE_MASK, isRun, splitLeaf, writeRun } from "../table/huge";
 import { isHuge, leafTable, walk } from "../table/pagetable";
 
 /**
@@ -83,8 +93,31 @@ export function takeUnit(m: Migration, table: usize): u32 {
     changetype<Folio>(part).set(FOLIO_LOCKED);
     takeEntry(at, load<u64>(at), changetype<Folio>(part));
   }
+  return unitWord(first);
+}
+
+/**
+ * The fast form of takeUnit() and unmapUnit(), for a folio of which each part has one mapping and nobody else
+ * refers to a part, and whose entries and flags are all alike. Its word for src, or 0.
+ */
+export function takeSoleUnit(table: usize): u32 {
+  const first = load<u64>(table);
+  const head = ptePfn(first);
+  const flags = folioOf(head).flags;
+  const lru: u32 = isDevicePfn(head) ? 0 : FOLIO_LRU;
+  if ((flags & (FOLIO_LOCKED | FOLIO_ANON | lru)) != (FOLIO_ANON | lru)) return 0;
+  if (!largeCounts(head, 1, 1, ~FOLIO_LARGE, flags & ~FOLIO_LARGE) || !isRun(table)) return 0;
+  const dirty: u32 = ptePresent(first) && pteFlags(first) & PTE_DIRTY ? FOLIO_DIRTY : 0;
+  writeRun(table, takenEntry(first, (flags & FOLIO_ANON_EXCLUSIVE) != 0));
+  markLarge(head, FOLIO_ANON_EXCLUSIVE | lru, FOLIO_LOCKED | dirty, -1);
+  return unitWord(first);
+}
+
+/** The word for src of a unit whose first entry is `first`. */
+@inline
+function unitWord(first: u64): u32 {
   const write: u32 = pteFlags(first) & PTE_WRITE ? MIGRATE_PFN_WRITE : 0;
-  return (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND | write | head;
+  return (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND | write | ptePfn(first);
 }
 
 /**
@@ -156,7 +189,7 @@ export function moveUnit(m: Migration, head: u32, to: u32): u32 {
   const source = changetype<usize>(folioOf(head));
   for (let at: usize = 0; at < LARGE_PAGES * FOLIO_SIZE; at += FOLIO_SIZE) {
     const from = changetype<Folio>(source + at);
-    moveFolio(from, from.refcount, changetype<Folio>(target + at));
+    moveFolio(from, alone ? 1 : from.refcount, changetype<Folio>(target + at));
   }
   if (isDevicePfn(to) && usesAreKept()) for (let pfn = to; pfn < to + LARGE_PAGES; pfn++) noteUse(pfn);
   m.moved += LARGE_PAGES;

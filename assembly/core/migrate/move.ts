@@ -110,14 +110,23 @@ function begin(cmd: MigrateMoveCmd): void {
   if (!cmd.toDevice) noteUses(cmd);
 }
 
-/** Marks the pages that have moved, and those of them that there were before. */
+/** Marks the pages that have moved, and those of them that there were before, 32 at a time. */
 function noteMoved(cmd: MigrateMoveCmd, m: Migration): void {
-  const first = m.start >> 12;
-  for (let i: u32 = 0; i < m.npages; i++) {
-    const word = m.source(i);
-    if (!(word & MIGRATE_PFN_MIGRATE)) continue;
-    mark(cmd, MOVE_MOVED, first + i);
-    if (word & (<u32>MIGRATE_PFN_VALID)) mark(cmd, MOVE_COPIED, first + i);
+  const first = <u32>((m.start >> 12) - ((cmd.start >> 16) << 4));
+  const end = first + m.npages;
+  let moved: u32 = 0;
+  let copied: u32 = 0;
+  for (let bit = first; bit < end; bit++) {
+    const word = m.source(bit - first);
+    const page = word & MIGRATE_PFN_MIGRATE ? (<u32>1) << (bit & 31) : 0;
+    moved |= page;
+    copied |= word & (<u32>MIGRATE_PFN_VALID) ? page : 0;
+    if ((bit & 31) != 31 && bit + 1 < end) continue;
+    const at = cmd.out + ((bit >> 5) << 2);
+    store<u32>(at + MOVE_MOVED, moved);
+    store<u32>(at + MOVE_COPIED, copied);
+    moved = 0;
+    copied = 0;
   }
 }
 

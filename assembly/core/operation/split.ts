@@ -105,7 +105,7 @@ export function splitEdges(cmd: Cmd, vma: Vma, start: u64, end: u64): i32 {
  * that is being served on the page `faultPage` (0: none) has a reference and the lock, which do not count.
  */
 export function isSplittable(head: u32, faultPage: u32): bool {
-  return !largeHeld(head, 0, faultPage) && largeAll(head, FOLIO_LOCKED, 0, faultPage);
+  return !largeHeld(head, faultPage) && largeAll(head, FOLIO_LOCKED, 0, faultPage);
 }
 
 /**

@@ -178,7 +178,7 @@ export function mapsPage(pte: u64, pfn: u32): bool {
 
 /** Tells whether an entry is a migration entry for the page `pfn`. */
 @inline
-function waitsFor(pte: u64, pfn: u32): bool {
+export function waitsFor(pte: u64, pfn: u32): bool {
   return pteKind(pte) == PTE_KIND_MIGRATION && ptePfn(pte) == pfn && !ptePresent(pte);
 }
 

@@ -3,7 +3,7 @@
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
 import { PTE_HUGE, PTE_SPECIAL } from "../../uapi/pte";
 import { HDR_HUGE_ZERO, HDR_HUGE_ZERO_MAPS, HDR_ZERO_PFN } from "../../abi/header";
-import { header, LARGE_PAGES, setHeader } from "../base/layout";
+import { header, setHeader } from "../base/layout";
 import { makePte, pteFlags } from "../base/pte";
 import { putLarge, zeroLarge } from "../frame/large";
 import { allocLarge } from "../frame/page-alloc";
@@ -49,7 +49,33 @@ export function isHugeZero(table: usize): bool {
 
 /** Makes an empty leaf table a huge mapping of the folio at `head`, with these flags (PTE_HUGE is added). */
 export function fillLeaf(table: usize, head: u32, flags: u32): void {
-  for (let i: u32 = 0; i < LARGE_PAGES; i++) store<u64>(table + i * 8, makePte(head + i, flags | PTE_HUGE));
+  writeRun(table, makePte(head, flags | PTE_HUGE));
+}
+
+/** Writes a leaf table whose first entry is `first`, and whose others name the pages behind its page. */
+export function writeRun(table: usize, first: u64): void {
+  let pair = runPair(first);
+  for (const end = table + PAGE_SIZE; table < end; table += 16) {
+    v128.store(table, pair);
+    pair = i32x4.add(pair, i32x4(0, 2, 0, 2));
+  }
+}
+
+/** Tells whether a leaf table is as writeRun() writes it. */
+export function isRun(table: usize): bool {
+  let pair = runPair(load<u64>(table));
+  let other = i32x4.splat(0);
+  for (const end = table + PAGE_SIZE; table < end; table += 16) {
+    other = v128.or(other, v128.xor(v128.load(table), pair));
+    pair = i32x4.add(pair, i32x4(0, 2, 0, 2));
+  }
+  return !v128.any_true(other);
+}
+
+/** Returns an entry, and the one that names the page behind its page. */
+@inline
+function runPair(first: u64): v128 {
+  return i32x4.add(i64x2.splat(first), i32x4(0, 0, 0, 1));
 }
 
 /**

@@ -1,6 +1,7 @@
-/** What the managed driver counts, beside transfers. Pages are of 4 KiB. */
+/** What the managed driver counts of a processor, beside transfers. Pages are of 4 KiB. */
 import { addBits, countBits, isEmpty, keepBits, newBits, removeBits, type Bits } from "./bits.ts";
-import { CPU, type Processor } from "./processor.ts";
+import { together } from "../counts.ts";
+import { CPU, NOWHERE, type Processor } from "./processor.ts";
 import type { VaBlock } from "./va-block.ts";
 
 /** The counts; all begin at 0. */
@@ -21,9 +22,13 @@ export interface DriverCounts {
   /** Pages that were made where nobody held them: by the CPU's faults, and the devices'. */
   madeInRam: number;
   madeOnDevice: number;
-  /** Pages that came to a device: all, those that were copied, and those that had left one before. */
+  /**
+   * Pages that came to a device: all, those that were copied from RAM, those from another device over a link,
+   * and those that had left it before.
+   */
   pagesIn: number;
   pagesCopied: number;
+  pagesFromPeers: number;
   pagesInAgain: number;
   /** Pages that left a device: all, those that it had written, those that were evicted, and both. */
   pagesOut: number;
@@ -64,6 +69,7 @@ export function newCounts(): DriverCounts {
     madeOnDevice: 0,
     pagesIn: 0,
     pagesCopied: 0,
+    pagesFromPeers: 0,
     pagesInAgain: 0,
     pagesOut: 0,
     pagesOutDirty: 0,
@@ -82,23 +88,33 @@ export function newCounts(): DriverCounts {
   };
 }
 
-/** Counts pages that come to a processor. */
+/** Returns the counts of all processors together. `pagesPeak` is of no use in it. */
+export function totalOf(counts: readonly DriverCounts[]): DriverCounts {
+  return counts.reduce((sum, one) => together(sum, one));
+}
+
+/**
+ * Counts pages that come to a processor.
+ * @param from whose copy it is: the CPU's, also of pages that come by way of RAM; or that of a device over a
+ * link; NOWHERE: they are made
+ */
 export function countIn(
   counts: DriverCounts,
   block: VaBlock,
   pages: Bits,
   to: Processor,
-  copied: boolean,
+  from: Processor,
 ): void {
+  const n = countBits(pages);
   if (to === CPU) {
-    if (!copied) counts.madeInRam += countBits(pages);
+    if (from === NOWHERE) counts.madeInRam += n;
     return;
   }
-  const n = countBits(pages);
   counts.pagesIn += n;
-  if (copied) counts.pagesCopied += n;
-  else counts.madeOnDevice += n;
-  counts.pagesInAgain += countOf(pages, block.left);
+  if (from === NOWHERE) counts.madeOnDevice += n;
+  else if (from === CPU) counts.pagesCopied += n;
+  else counts.pagesFromPeers += n;
+  counts.pagesInAgain += countOf(pages, block.left[to]);
   counts.pagesNow += n;
   counts.pagesPeak = Math.max(counts.pagesPeak, counts.pagesNow);
 }
@@ -119,17 +135,17 @@ export function countOut(
   const n = countBits(pages);
   counts.pagesOut += n;
   counts.pagesNow -= n;
-  const dirty = countOf(pages, block.dirty);
+  const dirty = countOf(pages, block.dirty[from]);
   counts.pagesOutDirty += dirty;
   if (evicted) {
     counts.pagesOutEvicted += n;
     counts.pagesOutEvictedDirty += dirty;
   }
   addBits(unused, pages);
-  keepBits(unused, block.prefetched);
-  removeBits(unused, block.touched);
+  keepBits(unused, block.prefetched[from]);
+  removeBits(unused, block.touched[from]);
   counts.prefetchedUnused += countBits(unused);
-  for (const bits of [block.dirty, block.touched, block.prefetched]) removeBits(bits, pages);
+  for (const bits of [block.dirty, block.touched, block.prefetched]) removeBits(bits[from], pages);
   return unused;
 }
 

@@ -9,7 +9,8 @@ import { PAGE_SIZE } from "../../../assembly/uapi/page.ts";
 import { BLOCK_BYTES, BLOCK_PAGES, newBits, nextBit, removeBits } from "./bits.ts";
 import { CPU_FAULT_NS, GROUP_NS, type Clock } from "./clock.ts";
 import type { Batch, FaultedPage } from "./fault-buffer.ts";
-import type { ManagedMemory, MemoryState } from "./managed-memory.ts";
+import type { ManagedMemory } from "./managed-memory.ts";
+import type { MemoryState } from "./memory-options.ts";
 import { ACCESS_PREFETCH, ACCESS_READ, ACCESS_WRITE, CPU, type Processor } from "./processor.ts";
 import { BlockService, type DriverOptions } from "./service.ts";
 
@@ -69,7 +70,7 @@ export class ManagedDriver {
    * thrashing detection throttles sleeps and faults again.
    */
   cpuFault(page: number, write: boolean): void {
-    this.memory.counts.cpuFaults++;
+    this.memory.counts[CPU].cpuFaults++;
     this.events?.cpuFaultBegin(page * PAGE_SIZE);
     const access = write ? ACCESS_WRITE : ACCESS_READ;
     for (;;) {
@@ -88,7 +89,7 @@ export class ManagedDriver {
    */
   serveBatch(device: Processor, batch: Batch, afterBlock: (() => void) | null = null): void {
     const { pages, entries, duplicates, flush } = batch;
-    const { counts } = this.memory;
+    const counts = this.memory.counts[device];
     counts.groups++;
     counts.entries += entries;
     counts.duplicates += duplicates;
@@ -121,7 +122,7 @@ export class ManagedDriver {
   serveCounters(device: Processor, notifications: readonly Notification[]): void {
     for (let from = 0; from < notifications.length; from += NOTIFICATIONS) {
       const batch = notifications.slice(from, from + NOTIFICATIONS);
-      this.memory.counts.notifications += batch.length;
+      this.memory.counts[device].notifications += batch.length;
       const asked = batch.map((one) => this.#requestsOf(device, one));
       const pages = asked.reduce((sum, { length }) => sum + length, 0);
       if (pages === 0) continue;

@@ -1,8 +1,8 @@
 /**
- * Follows the managed driver with an engine: its pages really move. The CPU and the device each have a page
- * table of what the driver has mapped for them, so an access that the driver would have to serve stops a
- * replay. The device's table has only pages of the device's memory, and each from its first use on: accesses
- * to RAM and first uses are counted by the model.
+ * Follows the managed driver with an engine: its pages really move. The CPU and each device have a page table
+ * of what the driver has mapped for them, so an access that the driver would have to serve stops a replay. A
+ * device's table has only pages of its own memory, and each from its first use on: accesses to other memory
+ * and first uses are counted by the model.
  *
  * HMM has one copy of each page. A page that the driver has duplicated lies in RAM here.
  */
@@ -39,8 +39,6 @@ import { NoMover } from "./mover.ts";
 import { CPU, type Processor } from "./processor.ts";
 import type { VaBlock } from "./va-block.ts";
 
-/** The device's processor number. */
-const DEVICE = 1;
 /** Attempts at reading what the CPU's table has; nothing overtakes the first. */
 const RETRIES = 2;
 
@@ -51,8 +49,9 @@ interface PageRange {
   end: number;
 }
 
-/** The name of the mover's objects in the engine's snapshots. */
-const ID = "managed device";
+/** The names of the mover's objects in the engine's snapshots: of a device's memory, and of the notifier. */
+const idOf = (device: Processor): string => `managed device ${device}`;
+const DRIVER_ID = "managed driver";
 
 /**
  * What the engine calls, and the owner of the device's memory. It exists before the mover does when a
@@ -78,18 +77,20 @@ export interface RestoredEngine {
   owner: Callbacks;
 }
 
-/** Restores the engine of a mover from its snapshot. */
-export function restoreEngine(bytes: Uint8Array): RestoredEngine {
+/** Restores the engine of a mover for some devices from its snapshot. */
+export function restoreEngine(bytes: Uint8Array, devices: number): RestoredEngine {
   const owner = new Callbacks();
-  const hmm = Hmm.restore(bytes, { devmems: { [ID]: { ops: owner, owner } }, notifiers: { [ID]: owner } });
+  const devmems = Array.from({ length: devices }, (_, i) => [idOf(i + 1), { ops: owner, owner }] as const);
+  const notifiers = { [DRIVER_ID]: owner };
+  const hmm = Hmm.restore(bytes, { devmems: Object.fromEntries(devmems), notifiers });
   return { hmm, mm: hmm.mms()[0], owner };
 }
 
 export class EngineMover extends NoMover {
-  /** What the driver has mapped for the CPU, and for the device of its own memory. */
-  readonly cpuTable: DeviceTable;
-  readonly deviceTable: DeviceTable;
-  readonly devmem: HmmDevmem;
+  /** By processor: what the driver has mapped for it; for a device, of its own memory. */
+  readonly tables: readonly DeviceTable[];
+  /** By device, the first one at 0. */
+  readonly #devmems: readonly HmmDevmem[];
   /** How often the address space grew. */
   growths = 0;
   /** Is told of invalidations, by their events. */
@@ -101,13 +102,13 @@ export class EngineMover extends NoMover {
   readonly #pfns: PfnArray;
 
   /**
-   * Adds a device with `size` bytes of memory, a multiple of 2 MiB, to an engine that has room for it, or
-   * takes over the device of one that was restored.
+   * Adds devices with `size` bytes of memory each, a multiple of 2 MiB, to an engine that has room for them,
+   * or takes over those of one that was restored.
    * @param invalidated is called with the event of each invalidation
    */
   constructor(
     { hmm, mm, owner: restored }: Omit<RestoredEngine, "owner"> & { owner?: Callbacks | undefined },
-    size: number,
+    { devices, size }: { devices: number; size: number },
     invalidated: (event: number) => void,
   ) {
     super();
@@ -117,51 +118,61 @@ export class EngineMover extends NoMover {
     const owner = restored ?? new Callbacks();
     owner.mover = this;
     this.#owner = owner;
-    const name = { id: ID };
-    const isOwn = ({ id }: { id: string }): boolean => id === ID;
     const made = restored !== undefined;
-    const [cpuTable, deviceTable] = made ? hmm.deviceTables() : [new DeviceTable(mm), new DeviceTable(mm)];
-    this.devmem = made ? hmm.devmems().find(isOwn)! : hmmDevmemAdd(hmm, owner, owner, size, name);
-    this.cpuTable = cpuTable;
-    this.deviceTable = deviceTable;
+    const named = <T extends { id: string }>(all: readonly T[], name: string): T =>
+      all.find(({ id }) => id === name)!;
+    this.tables = made ? hmm.deviceTables() : Array.from({ length: devices + 1 }, () => new DeviceTable(mm));
+    this.#devmems = Array.from({ length: devices }, (_, i) => {
+      const id = idOf(i + 1);
+      return made ? named(hmm.devmems(), id) : hmmDevmemAdd(hmm, owner, owner, size, { id });
+    });
     this.#notifier = made
-      ? hmm.notifiers().find(isOwn)!
-      : new MmuIntervalNotifier(mm, 0, TASK_SIZE, owner, name);
+      ? named(hmm.notifiers(), DRIVER_ID)
+      : new MmuIntervalNotifier(mm, 0, TASK_SIZE, owner, { id: DRIVER_ID });
     this.#pfns = hmm.pfnArray(BLOCK_PAGES);
   }
 
   override make(block: VaBlock, pages: Bits, at: Processor): void {
     for (const range of this.#rangesOf(block, pages)) {
       if (at === CPU) this.#walk(range, HMM_PFN_REQ_FAULT + HMM_PFN_REQ_WRITE);
-      else this.#migrateIn(range);
+      else this.#migrateIn(range, at);
     }
   }
 
   override leaving(block: VaBlock, pages: Bits, from: Processor): void {
     if (from === CPU) return;
-    const words = this.deviceTable.snapshot(block.start, BLOCK_PAGES, this.#pfns);
+    const words = this.tables[from].snapshot(block.start, BLOCK_PAGES, this.#pfns);
     for (let i = nextBit(pages, 0); i < BLOCK_PAGES; i = nextBit(pages, i + 1))
-      if ((words[i] & DEVICE_PFN_DIRTY) !== 0) setBit(block.dirty, i);
+      if ((words[i] & DEVICE_PFN_DIRTY) !== 0) setBit(block.dirty[from], i);
   }
 
-  override move(block: VaBlock, pages: Bits, _from: Processor, to: Processor): void {
-    for (const range of this.#rangesOf(block, pages)) {
+  /** Pages that others hold, too, stay in RAM. */
+  override move(block: VaBlock, pages: Bits, from: Processor, to: Processor): void {
+    const alone = pagesWhere(pages, (i) => block.holdsAlone(to, i));
+    for (const range of this.#rangesOf(block, alone)) {
       if (to === CPU) this.#migrateOut(range);
-      else this.#migrateIn(range);
+      else if (from === CPU) this.#migrateIn(range, to);
+      else this.#migrateAcross(range, to);
     }
   }
 
-  override duplicate(block: VaBlock, pages: Bits, from: Processor): void {
+  override duplicate(block: VaBlock, pages: Bits, from: Processor, to: Processor): void {
     if (from === CPU) return;
-    this.leaving(block, pages, from);
-    for (const range of this.#rangesOf(block, pages)) {
-      this.deviceTable.clear(range.start, range.end);
+    const was = (1 << from) | (1 << to);
+    const alone = pagesWhere(pages, (i) => block.holders(i) === was);
+    this.leaving(block, alone, from);
+    for (const range of this.#rangesOf(block, alone)) {
+      this.tables[from].clear(range.start, range.end);
       this.#migrateOut(range);
     }
   }
 
-  override drop(block: VaBlock, pages: Bits, at: Processor): void {
-    if (at === CPU) for (const range of this.#rangesOf(block, pages)) this.#migrateIn(range);
+  /** Pages that only one device holds now go there from RAM. */
+  override drop(block: VaBlock, pages: Bits): void {
+    for (let q = CPU + 1; q < this.tables.length; q++) {
+      const alone = pagesWhere(pages, (i) => block.holdsAlone(q, i));
+      for (const range of this.#rangesOf(block, alone)) this.#migrateIn(range, q);
+    }
   }
 
   override remap(block: VaBlock, pages: Bits, p: Processor): void {
@@ -169,7 +180,7 @@ export class EngineMover extends NoMover {
     const wanted = newBits();
     for (let i = nextBit(pages, 0); i < BLOCK_PAGES; i = nextBit(pages, i + 1))
       if (this.#entersTable(block, i, p)) setBit(wanted, i);
-    const table = p === CPU ? this.cpuTable : this.deviceTable;
+    const table = this.tables[p];
     for (const [first, end] of runsOf(pages)) table.clear(addressOf(block, first), addressOf(block, end));
     for (const range of this.#rangesOf(block, wanted)) {
       const first = (range.start - block.start) / PAGE_SIZE;
@@ -181,19 +192,19 @@ export class EngineMover extends NoMover {
   }
 
   /** Further uses of the page are the replay's. */
-  override used(block: VaBlock, i: number): void {
-    if (hasBit(block.resident[CPU], i)) return;
+  override used(block: VaBlock, i: number, device: Processor): void {
+    if (!block.holdsAlone(device, i) || block.rightsOf(device, i) === RIGHTS_NONE) return;
     const start = addressOf(block, i);
     const vma = this.#mm.findVma(start)!;
     const words = this.#walk({ vma, start, end: start + PAGE_SIZE }, 0);
-    if (block.rightsOf(DEVICE, i) === RIGHTS_READ) words[0] &= ~HMM_PFN_WRITE;
-    this.deviceTable.map(start, words);
+    if (block.rightsOf(device, i) === RIGHTS_READ) words[0] &= ~HMM_PFN_WRITE;
+    this.tables[device].map(start, words);
   }
 
   /** Closes what outlives the address space, which must be closed before. */
   close(): void {
     this.#pfns.close();
-    this.devmem.close();
+    for (const devmem of this.#devmems) devmem.close();
   }
 
   /** Whether a processor's table has a page. */
@@ -201,8 +212,7 @@ export class EngineMover extends NoMover {
     if (block.rightsOf(p, i) === RIGHTS_NONE) return false;
     if (p === CPU) return true;
     // A duplicated page lies in RAM.
-    const local = hasBit(block.resident[p], i) && !hasBit(block.resident[CPU], i);
-    return local && (hasBit(block.touched, i) || !hasBit(block.prefetched, i));
+    return block.holdsAlone(p, i) && (hasBit(block.touched[p], i) || !hasBit(block.prefetched[p], i));
   }
 
   /** The runs of pages as ranges of addresses, in mappings that grow as they are needed. */
@@ -239,31 +249,27 @@ export class EngineMover extends NoMover {
     throw this.#failed(ENOMEM, "hmmRangeFault", start);
   }
 
-  /** Moves all pages of a range to the device; those that nobody has are made there. */
-  #migrateIn({ vma, start, end }: PageRange): void {
-    using _sem = this.#mm.mmapSem.read();
-    const m = migrateVmaSetup({ vma, start, end, owner: this.#owner, select: MIGRATE_VMA_SELECT_SYSTEM });
-    try {
-      this.devmem.allocPages(m.src, m.dst);
-      this.#hmm.copyPages(m.src, m.dst);
-      if (m.pages() < (end - start) / PAGE_SIZE) throw this.#failed(ENOMEM, "migrateVma", start);
-    } finally {
-      m.finalize();
-    }
+  /** Moves all pages of a range from RAM to a device; those that nobody has are made there. */
+  #migrateIn(range: PageRange, to: Processor): void {
+    this.#migrate(range, MIGRATE_VMA_SELECT_SYSTEM, this.#devmems[to - 1]);
   }
 
-  /** Moves all pages of a range to RAM. */
-  #migrateOut({ vma, start, end }: PageRange): void {
+  /** Moves all pages of a range from another device to this one. */
+  #migrateAcross(range: PageRange, to: Processor): void {
+    this.#migrate(range, MIGRATE_VMA_SELECT_DEVICE_PRIVATE, this.#devmems[to - 1]);
+  }
+
+  /** Moves all pages of a range from a device to RAM. */
+  #migrateOut(range: PageRange): void {
+    this.#migrate(range, MIGRATE_VMA_SELECT_DEVICE_PRIVATE, this.#hmm);
+  }
+
+  /** Moves all pages of a range to a memory. */
+  #migrate({ vma, start, end }: PageRange, select: number, to: HmmDevmem | Hmm): void {
     using _sem = this.#mm.mmapSem.read();
-    const m = migrateVmaSetup({
-      vma,
-      start,
-      end,
-      owner: this.#owner,
-      select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
-    });
+    const m = migrateVmaSetup({ vma, start, end, owner: this.#owner, select });
     try {
-      this.#hmm.allocPages(m.src, m.dst);
+      to.allocPages(m.src, m.dst);
       this.#hmm.copyPages(m.src, m.dst);
       if (m.pages() < (end - start) / PAGE_SIZE) throw this.#failed(ENOMEM, "migrateVma", start);
     } finally {
@@ -281,12 +287,18 @@ export class EngineMover extends NoMover {
     if (event === MMU_NOTIFY_MIGRATE && owner === this.#owner) return false;
     const from = start - (start % PAGE_SIZE);
     const to = Math.ceil(end / PAGE_SIZE) * PAGE_SIZE;
-    this.cpuTable.clear(from, to);
-    this.deviceTable.clear(from, to);
+    for (const table of this.tables) table.clear(from, to);
     return true;
   }
 }
 
 function addressOf(block: VaBlock, i: number): number {
   return block.number * BLOCK_BYTES + i * PAGE_SIZE;
+}
+
+/** Those of some pages that a test takes. */
+function pagesWhere(pages: Bits, test: (i: number) => boolean): Bits {
+  const some = newBits();
+  for (let i = nextBit(pages, 0); i < BLOCK_PAGES; i = nextBit(pages, i + 1)) if (test(i)) setBit(some, i);
+  return some;
 }

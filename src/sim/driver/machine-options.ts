@@ -5,14 +5,17 @@ import type { Clock } from "./clock.ts";
 import type { PageMover } from "./mover.ts";
 import type { PageRoomOptions } from "./page-room.ts";
 import type { DeviceOptions } from "./parallel-device.ts";
-import { CPU } from "./processor.ts";
+import { CPU, type Processor, type ProcessorMask } from "./processor.ts";
 import type { RemoteOptions } from "./uvm-smart.ts";
+
+/** Every device. */
+const DEVICES: ProcessorMask = ~(1 << CPU);
 
 /** The advice for all memory that a placement stands for. */
 export const PLACEMENT_ADVICE = {
   migrate: {},
   mirror: { preferred: CPU },
-  counters: { accessedBy: 1 << 1 },
+  counters: { accessedBy: DEVICES },
   adaptive: {},
   smart: {},
   explicit: { readMostly: true },
@@ -21,7 +24,13 @@ export const PLACEMENT_ADVICE = {
 
 /** What a machine is. */
 export interface MachineOptions {
-  /** Chunks of 2 MiB of device memory. */
+  /** How many devices there are. Default: 1. */
+  devices?: number;
+  /** Pairs of devices that a link joins. Default: none. */
+  links?: readonly (readonly [Processor, Processor])[];
+  /** Whether a page in the memory of a linked device stays there, and is mapped. Default: it moves. */
+  peerAccess?: boolean;
+  /** Chunks of 2 MiB of device memory, of each device. */
   chunks: number;
   /** Memory by pages, with a policy. Default: by chunks, of which the least recently migrated one leaves. */
   room?: Omit<PageRoomOptions, "block"> | undefined;

@@ -9,8 +9,6 @@ import {
   RECORD_MARK,
   RECORD_MARK_KERNEL_BEGIN,
   RECORD_MARK_KERNEL_END,
-  RECORD_SIZE_SHIFT,
-  RECORD_THREAD_SHIFT,
 } from "../../../assembly/abi/record.ts";
 import { AccessCounters } from "../policies/access-counters.ts";
 import { rightsNeeded } from "../policies/rights.ts";
@@ -19,53 +17,39 @@ import { Baseline, type BaselineState } from "./baseline.ts";
 import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
 import { ACCESS_NS, Clock, linkTime, TRANSFER_NS } from "./clock.ts";
 import type { SimulationEvents } from "../events.ts";
-import { agentOf, instructionsOf, WORDS } from "../record-words.ts";
-import { newCounts, type DriverCounts } from "./driver-counts.ts";
+import { agentOf, bytesOf, instructionsOf, pagesOf, WORDS } from "../record-words.ts";
+import { together } from "../counts.ts";
+import { newLinks } from "../peers.ts";
+import { newCounts, totalOf, type DriverCounts } from "./driver-counts.ts";
 import { ManagedDriver, type DriverState } from "./driver.ts";
-import { LoopSplit, type LoopState } from "./loop-split.ts";
 import { ManagedMemory } from "./managed-memory.ts";
+import type { Links } from "./memory-options.ts";
 import { PLACEMENT_ADVICE, type MachineOptions } from "./machine-options.ts";
 import { PageRoom } from "./page-room.ts";
-import { DEVICE_DEFAULTS, ParallelDevice, type DeviceState, type RemoteCounts } from "./parallel-device.ts";
-import { PendingRecords } from "./pending-records.ts";
-import { ACCESS_READ, ACCESS_WRITE, CPU, pcie } from "./processor.ts";
+import { DEVICE_DEFAULTS, ParallelDevice, type RemoteCounts } from "./parallel-device.ts";
+import { DeviceLane, type LaneState } from "./device-lane.ts";
+import { ACCESS_READ, ACCESS_WRITE, CPU, linked } from "./processor.ts";
 import { ChunkRoom, type Room, type RoomPlace } from "./room.ts";
-import { Transfers, type TransferCounts } from "./transfers.ts";
+import { Transfers, type TransferState } from "./transfers.ts";
 import { UvmSmart, type UvmSmartState } from "./uvm-smart.ts";
 import type { VaBlock } from "./va-block.ts";
-import { WarpScheduler } from "./warp-scheduler.ts";
 import { RECORD_ATOMIC } from "./warps.ts";
 
-const PAGE_BYTES = 4096;
-/** The device's processor number. */
+/** The first device, which the baselines and UVM-Smart are about. */
 const DEVICE = 1;
 /** Records of the device that run together, at most. */
 const WINDOW = 1 << 20;
 
-/** The bytes of an access. */
-function sizeOf(words: Uint32Array, at: number): number {
-  return Math.max(words[at + 1] >>> (RECORD_SIZE_SHIFT - 32), 1);
-}
-
-/** The numbers of the first and the last page that the record at word `at` touches. */
-function pagesOf(words: Uint32Array, at: number): { first: number; last: number } {
-  const address = (words[at + 1] & 0xffff) * 2 ** 32 + words[at];
-  const size = sizeOf(words, at);
-  return { first: Math.floor(address / PAGE_BYTES), last: Math.floor((address + size - 1) / PAGE_BYTES) };
-}
-
 /** What a snapshot keeps of a machine. */
 export interface MachineState {
-  counts: DriverCounts;
-  transfers: TransferCounts;
+  counts: DriverCounts[];
+  transfers: TransferState;
+  links: Links[];
   now: number;
   driver: DriverState;
   baseline: BaselineState | null;
   smart: UvmSmartState | null;
-  device: DeviceState;
-  warps: [thread: number, next: number][];
-  pending: number[];
-  loop: LoopState | null;
+  devices: LaneState[];
 }
 
 /**
@@ -75,8 +59,9 @@ export interface MachineState {
  * comes to a store: nothing that follows a store can be made before it.
  */
 export class Machine {
-  readonly counts: DriverCounts = newCounts();
-  readonly transfers = new Transfers();
+  /** By processor. */
+  readonly each: readonly DriverCounts[];
+  readonly transfers: Transfers;
   readonly clock: Clock;
   readonly #addressTranslation: boolean;
   #events: SimulationEvents | null = null;
@@ -86,21 +71,20 @@ export class Machine {
   readonly baseline: Baseline | null;
   readonly #smart: UvmSmart | null;
   readonly #oneThread: boolean;
-  /** Deals the device's accesses to threads; null: they have threads. */
-  readonly #loop: LoopSplit | null;
-  readonly #device: ParallelDevice;
-  readonly #warps = new WarpScheduler();
-  readonly #pending = new PendingRecords();
+  /** The devices with their records, the first one at 0. */
+  readonly #lanes: readonly DeviceLane[];
   /** The block of the last access of the CPU, or of the device without waiting. */
   #block: VaBlock | null = null;
 
   constructor(options: MachineOptions) {
     const { chunks, placement = "migrate", thrashing, counters, device, hostFirst, mover } = options;
-    const { prefetcher, prefetcherFull } = options;
-    const topology = pcie(1);
+    const { devices = 1, links = [], prefetcher, prefetcherFull } = options;
+    const topology = linked(devices, links);
+    this.each = Array.from({ length: devices + 1 }, newCounts);
+    this.transfers = new Transfers(devices);
     this.clock = options.clock ?? new Clock();
     this.#addressTranslation = options.addressTranslation ?? false;
-    const { counts, transfers, clock } = this;
+    const { each: counts, transfers, clock } = this;
     transfers.onTransfer = (bytes, direction, cause, address) => {
       mover?.transfer(address, bytes, direction);
       this.#events?.transfer(address, bytes, direction, cause);
@@ -111,7 +95,8 @@ export class Machine {
     this.#smart = smart ? new UvmSmart(options.remoteReads ?? null) : null;
     this.memory = new ManagedMemory({
       topology,
-      rooms: [(place) => this.#room(options, place)],
+      rooms: Array.from({ length: devices }, () => (place) => this.#room(options, place)),
+      links: counts.map((_, p) => newLinks({ peers: links }, p)),
       listener: this.#smart ?? undefined,
       transfers,
       counts,
@@ -129,13 +114,19 @@ export class Machine {
       prefetcherFull,
       thrashing: detection,
       clock,
+      peerAccess: options.peerAccess ?? false,
     });
-    const counter = migrates ? new AccessCounters(counters) : null;
-    const remote = { counters: counter, smart: this.#smart };
     this.#oneThread = options.oneThread ?? false;
-    this.#loop = options.iterations === undefined ? null : new LoopSplit(options.iterations);
     const hardware = { ...DEVICE_DEFAULTS, addressTranslation: this.#addressTranslation, ...device };
-    this.#device = new ParallelDevice(DEVICE, this.driver, clock, remote, hardware);
+    this.#lanes = Array.from({ length: devices }, (_, i) => {
+      const remote = { counters: migrates ? new AccessCounters(counters) : null, smart: this.#smart };
+      return new DeviceLane(new ParallelDevice(i + 1, this.driver, clock, remote, hardware), options);
+    });
+  }
+
+  /** What was counted of all processors together. */
+  get counts(): DriverCounts {
+    return { ...totalOf(this.each), pagesPeak: this.memory.peak };
   }
 
   /** Notes an array of `bytes` from `start`, which a baseline copies and UVM-Smart classifies as a whole. */
@@ -154,51 +145,48 @@ export class Machine {
   /** Returns what a snapshot keeps; JSON can hold it. */
   state(): MachineState {
     return {
-      counts: this.counts,
-      transfers: this.transfers.counts,
+      counts: [...this.each],
+      transfers: this.transfers.state(),
+      links: [...this.memory.links],
       now: this.clock.now,
       driver: this.driver.state(),
       baseline: this.baseline && this.baseline.state(),
       smart: this.#smart && this.#smart.state(),
-      device: this.#device.state(),
-      warps: this.#warps.state(),
-      pending: this.#pending.state(),
-      loop: this.#loop && this.#loop.state(),
+      devices: this.#lanes.map((lane) => lane.state()),
     };
   }
 
   /** Makes the machine, which has done nothing yet, what state() has returned. */
   restore(state: MachineState): void {
-    Object.assign(this.counts, state.counts);
+    state.counts.forEach((counts, p) => Object.assign(this.each[p], counts));
     this.transfers.restore(state.transfers);
+    state.links.forEach((links, p) => Object.assign(this.memory.links[p], structuredClone(links)));
     this.clock.until(state.now);
     this.driver.restore(state.driver);
     if (state.baseline !== null) this.baseline?.restore(state.baseline);
     if (state.smart !== null) this.#smart?.restore(state.smart);
-    this.#device.restore(state.device);
-    this.#warps.restore(state.warps);
-    this.#pending.restore(state.pending);
-    if (state.loop !== null) this.#loop?.restore(state.loop);
+    state.devices.forEach((lane, i) => this.#lanes[i].restore(lane));
   }
 
-  /** Accesses of the device to RAM. */
+  /** Accesses of all devices to RAM. */
   get remote(): RemoteCounts {
-    return this.#device.remote;
+    return this.#lanes.map(({ device }) => device.remote).reduce((sum, one) => together(sum, one));
   }
 
   /** Says who is told what happens. */
   observe(events: SimulationEvents): void {
-    this.#events = this.#device.events = this.driver.events = events;
+    this.#events = this.driver.events = events;
+    for (const { device } of this.#lanes) device.events = events;
   }
 
-  /** Whether each access of the device must be made here, for a policy that hears of uses. */
+  /** Whether each access of a device must be made here, for a policy that hears of uses. */
   get hearsUses(): boolean {
     return this.#smart !== null || this.memory.roomOf(DEVICE)!.hearsUses;
   }
 
-  /** Whether records of the device wait. */
+  /** Whether records of a device wait. */
   get waiting(): boolean {
-    return this.#pending.length > 0;
+    return this.#lanes.some(({ pending }) => pending.length > 0);
   }
 
   /** Makes the accesses of `n` records, whose words these are. Marks begin and end what runs together. */
@@ -216,62 +204,64 @@ export class Machine {
       this.#events?.instructions(agentOf(how) === 0 ? "cpu" : "device", instructionsOf(how, words[at + 1]));
     else if (agentOf(how) === 0) {
       this.drain();
-      this.#endLoop();
+      for (const lane of this.#lanes) lane.endLoop();
       this.#cpuAccess(words, at, kind);
     } else if (this.baseline !== null) this.#copiedAccess(this.baseline, words, at, kind);
     else {
-      const thread = this.#threadOf(words, at);
-      if (this.waiting || !this.#hits(words, at, kind)) this.#enqueue(words, at, kind, thread);
-      else this.#warps.skip(thread);
+      const lane = this.#laneOf(how);
+      const thread = lane.threadOf(words, at);
+      if (lane.pending.length > 0 || !this.#hits(lane, words, at, kind))
+        this.#enqueue(lane, words, at, kind, thread);
+      else lane.warps.skip(thread);
     }
   }
 
-  /** The thread that makes a record of the device. */
-  #threadOf(words: Uint32Array, at: number): number {
-    if (this.#oneThread) return 0;
-    return this.#loop === null ? words[at + 2] >>> RECORD_THREAD_SHIFT : this.#loop.thread(words, at);
+  /** The device that makes a record: with one device, all agents but the CPU are it. */
+  #laneOf(how: number): DeviceLane {
+    return this.#lanes[Math.min(agentOf(how), this.#lanes.length) - 1];
   }
 
-  /** The CPU goes on after a loop that was split. */
-  #endLoop(): void {
-    if (this.#loop === null || !this.#loop.runs) return;
-    this.#loop.restart();
-    this.#warps.restart();
-  }
-
-  /** Whether records are numbered by the threads that they name, which numberIn() then is about. */
+  /** Whether records are numbered by the threads that they name alone, which numberIn() then is about. */
   get numbersThreads(): boolean {
-    return !this.#oneThread && this.#loop === null;
+    return !this.#oneThread && this.#lanes.length === 1 && this.#lanes[0].loop === null;
   }
 
   /** Numbers the records of threads in another array: who makes records elsewhere counts them there. */
   numberIn(next: Uint32Array<ArrayBuffer>): void {
-    this.#warps.numberIn(next);
+    this.#lanes[0].warps.numberIn(next);
   }
 
   /** Notes that records [from, to) were made elsewhere: all of them found their pages. */
   skip(words: Uint32Array, from: number, to: number): void {
     this.clock.pass((to - from) * ACCESS_NS);
+    this.memory.uses?.records(words, from, to);
     this.#events?.records(words, from, to, 0, 0);
-    if (this.#oneThread || this.#loop === null) return;
-    for (let at = WORDS * from; at < WORDS * to; at += WORDS)
-      if ((words[at + 2] & RECORD_KIND_MASK) === RECORD_KIND_FETCH) continue;
-      else if (agentOf(words[at + 2]) === 0) this.#endLoop();
-      else this.#warps.skip(this.#threadOf(words, at));
+    if (this.#oneThread || this.numbersThreads) return;
+    for (let at = WORDS * from; at < WORDS * to; at += WORDS) {
+      const how = words[at + 2];
+      if ((how & RECORD_KIND_MASK) === RECORD_KIND_FETCH) continue;
+      if (agentOf(how) !== 0) this.#laneOf(how).skip(words, at);
+      else for (const lane of this.#lanes) lane.endLoop();
+    }
   }
 
-  /** Has the device run all records that wait. */
+  /**
+   * Has the devices run all records that wait, at the same time: each runs until none of its warps can go on,
+   * then the driver serves a batch of each, in the order of their numbers, and so on.
+   */
   drain(): void {
-    if (!this.waiting) return;
-    const { words, n } = this.#pending.take();
-    this.#device.run(this.#warps.schedule(words, n));
+    let running = this.#lanes.filter(({ pending }) => pending.length > 0);
+    for (const lane of running) lane.begin();
+    while (running.length > 0) {
+      running = running.filter(({ device }) => device.goOn());
+      for (const { device } of running) device.serve();
+    }
   }
 
   #mark(kind: number): void {
     if (kind !== RECORD_MARK_KERNEL_BEGIN && kind !== RECORD_MARK_KERNEL_END) return;
     this.drain();
-    this.#warps.restart();
-    this.#loop?.restart();
+    for (const lane of this.#lanes) lane.restart();
     this.baseline?.kernel(kind === RECORD_MARK_KERNEL_BEGIN);
     if (kind === RECORD_MARK_KERNEL_BEGIN) this.#smart?.kernel();
   }
@@ -282,37 +272,38 @@ export class Machine {
     const write = kind !== RECORD_KIND_LOAD;
     const right = rightsNeeded(DEVICE, write ? ACCESS_WRITE : ACCESS_READ);
     this.clock.pass(ACCESS_NS);
-    this.#events?.access("device", sizeOf(words, at), write);
+    this.#events?.access("device", bytesOf(words, at), write);
     for (let page = first; page <= last; page++) {
       const block = this.#blockOf(page);
       const i = page % BLOCK_PAGES;
       if (!hasBit(block.rights[DEVICE][right], i)) baseline.access(DEVICE, page, write);
       this.memory.use(block, i, DEVICE);
-      if (write) setBit(block.dirty, i);
+      if (write) setBit(block.dirty[DEVICE], i);
     }
   }
 
-  /** Makes an access of the device if all of its pages are in the device's memory and mapped. */
-  #hits(words: Uint32Array, at: number, kind: number): boolean {
+  /** Makes an access of a device if all of its pages are in the device's memory and mapped. */
+  #hits({ device }: DeviceLane, words: Uint32Array, at: number, kind: number): boolean {
+    const p = device.processor;
     const { first: page, last } = pagesOf(words, at);
     if (last !== page || (words[at + 2] & RECORD_ATOMIC) !== 0) return false;
     const block = this.#blockOf(page);
     const i = page % BLOCK_PAGES;
     const write = kind !== RECORD_KIND_LOAD;
-    const right = rightsNeeded(DEVICE, write ? ACCESS_WRITE : ACCESS_READ);
-    if (!hasBit(block.rights[DEVICE][right], i) || !hasBit(block.resident[DEVICE], i)) return false;
+    const right = rightsNeeded(p, write ? ACCESS_WRITE : ACCESS_READ);
+    if (!hasBit(block.rights[p][right], i) || !hasBit(block.resident[p], i)) return false;
     this.clock.pass(ACCESS_NS);
     this.#smart?.access(page);
-    this.#events?.access("device", sizeOf(words, at), write);
-    this.memory.use(block, i, DEVICE);
-    if (write) setBit(block.dirty, i);
+    this.#events?.access("device", bytesOf(words, at), write);
+    this.memory.use(block, i, p);
+    if (write) setBit(block.dirty[p], i);
     return true;
   }
 
-  #enqueue(words: Uint32Array, at: number, kind: number, thread: number): void {
-    this.#pending.push(words, at, thread);
+  #enqueue({ pending }: DeviceLane, words: Uint32Array, at: number, kind: number, thread: number): void {
+    pending.push(words, at, thread);
     const ends = this.#oneThread && kind !== RECORD_KIND_LOAD;
-    if (this.#pending.length === WINDOW || ends) this.drain();
+    if (pending.length === WINDOW || ends) this.drain();
   }
 
   #cpuAccess(words: Uint32Array, at: number, kind: number): void {
@@ -320,11 +311,11 @@ export class Machine {
     const write = kind !== RECORD_KIND_LOAD;
     const right = rightsNeeded(CPU, write ? ACCESS_WRITE : ACCESS_READ);
     this.clock.pass(ACCESS_NS);
-    this.#events?.access("cpu", sizeOf(words, at), write);
+    this.#events?.access("cpu", bytesOf(words, at), write);
     for (let page = first; page <= last; page++) {
       const block = this.#blockOf(page);
       if (hasBit(block.rights[CPU][right], page % BLOCK_PAGES)) continue;
-      if (this.#addressTranslation && hasBit(block.resident[DEVICE], page % BLOCK_PAGES)) continue;
+      if (this.#addressTranslation && block.holders(page % BLOCK_PAGES) !== 0) continue;
       if (this.baseline === null) this.driver.cpuFault(page, write);
       else this.baseline.access(CPU, page, write);
     }

@@ -17,46 +17,24 @@ import {
   setBit,
   type Bits,
 } from "./bits.ts";
+import type { Links, MemoryOptions, MemoryState } from "./memory-options.ts";
 import { countIn, countOut, type DriverCounts } from "./driver-counts.ts";
 import { NoMover, type PageMover } from "./mover.ts";
+import { NO_LISTENER, type Arrived, type Room, type RoomPlace } from "./room.ts";
 import {
-  NO_LISTENER,
-  type Arrived,
-  type Room,
-  type RoomListener,
-  type RoomPlace,
-  type RoomState,
-} from "./room.ts";
-import { ACCESS_PREFETCH, canMap, CPU, hasAtomics, type Processor, type Topology } from "./processor.ts";
+  ACCESS_PREFETCH,
+  canMap,
+  CPU,
+  hasAtomics,
+  NOWHERE,
+  type Processor,
+  type Topology,
+} from "./processor.ts";
 import type { Cause, Transfers } from "./transfers.ts";
-import { VaBlock, type Advice, type BlockState } from "./va-block.ts";
+import type { UsedUnits } from "./used-units.ts";
+import { VaBlock, type Advice } from "./va-block.ts";
 
-/** What managed memory is made of. */
-export interface MemoryOptions {
-  topology: Topology;
-  /** Makes the room of each device, by its number − 1. */
-  rooms: readonly ((place: RoomPlace) => Room)[];
-  transfers: Transfers;
-  counts: DriverCounts;
-  /** Whether access counters migrate pages: an evicting device then keeps its map of an advised range. */
-  counters: boolean;
-  /** What holds for every block until the program advises something else. Default: no advice. */
-  defaults?: Partial<Advice>;
-  /** Whether pages that nobody has touched lie in RAM: all of a block, when it is first used. */
-  hostFirst?: boolean;
-  /** Is told of what comes to devices and leaves. Default: nobody is. */
-  listener?: RoomListener;
-  /** Follows what happens. Default: nobody does. */
-  mover?: PageMover;
-}
-
-/** What a snapshot keeps. */
-export interface MemoryState {
-  short: [number: number, pages: number][];
-  blocks: BlockState[];
-  /** By processor; null for the CPU. */
-  rooms: (RoomState | null)[];
-}
+const PAGE_BYTES = 4096;
 
 /** The pages that are in both bitmaps, as a new one. */
 function both(a: Bits, b: Bits): Bits {
@@ -69,7 +47,14 @@ function both(a: Bits, b: Bits): Bits {
 export class ManagedMemory {
   readonly topology: Topology;
   readonly transfers: Transfers;
-  readonly counts: DriverCounts;
+  /** By processor. */
+  readonly counts: readonly DriverCounts[];
+  /** By processor. */
+  readonly links: readonly Links[];
+  /** Keeps the uses of devices' memory, in order; null: nobody does. */
+  uses: UsedUnits | null = null;
+  /** The most pages on all devices together at one time. */
+  peak = 0;
   readonly #counters: boolean;
   readonly #defaults: Partial<Advice>;
   /** Follows what happens. */
@@ -89,12 +74,13 @@ export class ManagedMemory {
     this.topology = topology;
     this.transfers = transfers;
     this.counts = counts;
+    this.links = options.links ?? counts.map(() => ({}));
     this.#counters = counters;
     this.mover = mover;
     this.#hostFirst = options.hostFirst ?? false;
     const placeOf = (device: Processor): RoomPlace => ({
       device,
-      counts,
+      counts: counts[device],
       listener: options.listener ?? NO_LISTENER,
       evict: (block, pages) => this.#evict(block, pages, device),
     });
@@ -167,6 +153,7 @@ export class ManagedMemory {
   state(): MemoryState {
     const rooms = this.#rooms.map((room) => room && room.state());
     return {
+      peak: this.peak,
       short: [...this.#short],
       blocks: [...this.#blocks.values()].map((block) => block.state()),
       rooms,
@@ -174,7 +161,8 @@ export class ManagedMemory {
   }
 
   /** Makes the memory what state() has returned. It has no blocks yet, and the advice for later ones. */
-  restore({ short, blocks, rooms }: MemoryState): void {
+  restore({ peak, short, blocks, rooms }: MemoryState): void {
+    this.peak = peak;
     for (const [number, pages] of short) this.#short.set(number, pages);
     for (const state of blocks) this.#blocks.set(state.number, VaBlock.from(state, this.topology.processors));
     rooms.forEach((state, p) => {
@@ -224,12 +212,13 @@ export class ManagedMemory {
   /** A device uses a page of its memory, the i-th of the block. */
   use(block: VaBlock, i: number, device: Processor): void {
     const room = this.#rooms[device];
+    this.uses?.page(block, i);
     if (room !== null && room.hearsUses) room.used(block, i);
-    if (hasBit(block.touched, i)) return;
-    setBit(block.touched, i);
-    if (!hasBit(block.prefetched, i)) return;
-    this.counts.prefetchedUsed++;
-    this.mover.used(block, i);
+    if (hasBit(block.touched[device], i)) return;
+    setBit(block.touched[device], i);
+    if (!hasBit(block.prefetched[device], i)) return;
+    this.counts[device].prefetchedUsed++;
+    this.mover.used(block, i, device);
   }
 
   /** Leaves a processor at most `right` to pages. Returns whether that took any right. */
@@ -258,7 +247,7 @@ export class ManagedMemory {
 
   #make(block: VaBlock, pages: Bits, at: Processor): void {
     addBits(block.resident[at], pages);
-    countIn(this.counts, block, pages, at, false);
+    this.#came(block, pages, at, NOWHERE);
     this.mover.make(block, pages, at);
   }
 
@@ -272,8 +261,8 @@ export class ManagedMemory {
     duplicate: boolean,
   ): void {
     this.mover.leaving(block, pages, from);
-    if (cause !== null) this.transfers.copy(pages, from, to, cause, block.start);
-    countIn(this.counts, block, pages, to, true);
+    const source = this.#copy(block, pages, from, to, cause);
+    this.#came(block, pages, to, source);
     addBits(block.resident[to], pages);
     if (duplicate) {
       this.mover.duplicate(block, pages, from, to);
@@ -284,14 +273,39 @@ export class ManagedMemory {
     this.mover.move(block, pages, from, to, cause ?? "copy");
   }
 
+  /**
+   * Counts transfers of pages: where no link joins two devices, to RAM and from there. Returns whose memory
+   * they come from in the end.
+   */
+  #copy(block: VaBlock, pages: Bits, from: Processor, to: Processor, cause: Cause | null): Processor {
+    const byRam = from !== CPU && to !== CPU && !canMap(this.topology, to, from);
+    const steps = byRam ? [from, CPU, to] : [from, to];
+    if (cause !== null)
+      for (let i = 1; i < steps.length; i++)
+        this.transfers.copy(pages, steps[i - 1], steps[i], cause, block.start);
+    return byRam ? CPU : from;
+  }
+
+  /** Counts pages that have come to a processor. */
+  #came(block: VaBlock, pages: Bits, to: Processor, from: Processor): void {
+    const { counts } = this;
+    countIn(counts[to], block, pages, to, from);
+    if (to !== CPU)
+      this.peak = Math.max(
+        this.peak,
+        counts.reduce((sum, one) => sum + one.pagesNow, 0),
+      );
+    if (from > CPU && to !== CPU) this.links[to][from].bytesIn += countBits(pages) * PAGE_BYTES;
+  }
+
   /** A processor holds pages no more. */
   #leave(block: VaBlock, pages: Bits, from: Processor, evicted: boolean): void {
-    const unused = countOut(this.counts, block, pages, from, evicted);
+    const unused = countOut(this.counts[from], block, pages, from, evicted);
     if (!isEmpty(unused)) this.mover.noted(block, unused, "bytesPrefetchedUnused");
     removeBits(block.resident[from], pages);
     const room = this.#rooms[from];
     if (room === null) return;
-    addBits(block.left, pages);
+    addBits(block.left[from], pages);
     room.left(block, pages, evicted);
   }
 

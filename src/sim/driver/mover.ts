@@ -20,7 +20,7 @@ export interface PageMover {
   /** What is counted of pages by their ranges has happened to pages. */
   noted(block: VaBlock, pages: Bits, what: NotedBytes): void;
   /** A device uses a page, the i-th of the block, for the first time since it came along with others. */
-  used(block: VaBlock, i: number): void;
+  used(block: VaBlock, i: number, device: Processor): void;
   /** A device has accessed a page, the i-th of the block, in RAM or in another device's memory. */
   remote(block: VaBlock, i: number, place: "ram" | "peer", store: boolean): void;
   /** Pages from an address on are copied in one transfer. */
@@ -44,7 +44,7 @@ export class NoMover implements PageMover {
   group(_page: number): void {}
   faulted(_block: VaBlock, _i: number, _p: Processor, _waits: boolean): void {}
   noted(_block: VaBlock, _pages: Bits, _what: NotedBytes): void {}
-  used(_block: VaBlock, _i: number): void {}
+  used(_block: VaBlock, _i: number, _device: Processor): void {}
   remote(_block: VaBlock, _i: number, _place: "ram" | "peer", _store: boolean): void {}
   transfer(_address: number, _bytes: number, _direction: Direction): void {}
   make(_block: VaBlock, _pages: Bits, _at: Processor): void {}
@@ -75,8 +75,8 @@ export class Movers implements PageMover {
     for (const mover of this.#all) mover.noted(block, pages, what);
   }
 
-  used(block: VaBlock, i: number): void {
-    for (const mover of this.#all) mover.used(block, i);
+  used(block: VaBlock, i: number, device: Processor): void {
+    for (const mover of this.#all) mover.used(block, i, device);
   }
 
   remote(block: VaBlock, i: number, place: "ram" | "peer", store: boolean): void {

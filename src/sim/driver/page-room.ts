@@ -57,7 +57,7 @@ export class PageRoom implements Room {
     this.hearsUses = policy.uses === "all";
     const written = (slot: number): boolean => {
       const page = this.#residents.unitIn(slot);
-      return hasBit(this.#blockOf(page).dirty, page % BLOCK_PAGES);
+      return hasBit(this.#blockOf(page).dirty[place.device], page % BLOCK_PAGES);
     };
     const memory = { capacity: pages, unitPages: 1, seed, parameter, reserve, written };
     this.#make = (state) => new Residents(policy, memory, state);

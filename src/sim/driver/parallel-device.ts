@@ -12,7 +12,7 @@ import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
 import { ACCESS_NS, GROUP_NS, type Clock } from "./clock.ts";
 import type { ManagedDriver } from "./driver.ts";
 import { FaultBuffer } from "./fault-buffer.ts";
-import { ACCESS_ATOMIC_WEAK, ACCESS_READ, CPU, type Processor } from "./processor.ts";
+import { ACCESS_ATOMIC_WEAK, ACCESS_READ, CPU, nearestCopy, type Processor } from "./processor.ts";
 import type { UvmSmart } from "./uvm-smart.ts";
 import type { VaBlock } from "./va-block.ts";
 import type { WarpSchedule } from "./warps.ts";
@@ -100,7 +100,7 @@ export class ParallelDevice {
   readonly remote: RemoteCounts = { loads: 0, stores: 0, sectors: 0 };
   /** Is told what happens. */
   events: SimulationEvents | null = null;
-  readonly #processor: Processor;
+  readonly processor: Processor;
   readonly #driver: ManagedDriver;
   readonly #clock: Clock;
   readonly #counters: AccessCounters | null;
@@ -116,6 +116,8 @@ export class ParallelDevice {
   /** The block of the last access. */
   #block: VaBlock | null = null;
   #schedule: WarpSchedule | null = null;
+  /** The warps that run. */
+  #warps: readonly Warp[] = [];
 
   constructor(
     processor: Processor,
@@ -125,7 +127,7 @@ export class ParallelDevice {
     options: DeviceOptions,
   ) {
     this.#smart = smart;
-    this.#processor = processor;
+    this.processor = processor;
     this.#driver = driver;
     this.#clock = clock;
     this.#counters = counters;
@@ -148,17 +150,23 @@ export class ParallelDevice {
     if (counters !== null) this.#counters?.restore(counters);
   }
 
-  /** Runs the warps of a schedule to their ends. */
-  run(schedule: WarpSchedule): void {
+  /** Begins to run the warps of a schedule: the caller goes on with goOn() and serve(). */
+  begin(schedule: WarpSchedule): void {
     this.#schedule = schedule;
-    const warps = this.#shuffled(schedule.warps.map(([number, at, end]) => this.#warp(number, at, end)));
-    for (;;) {
-      this.#replay(warps);
-      if (this.#counters?.pending !== true && this.#buffer.length === 0) return;
-      const batches = this.#options.replay === "once" ? BATCHES_MAX : 1;
-      for (let n = 0; n < batches && this.#buffer.length > 0; n++) this.#serveBatch(warps);
-      if (this.#counters !== null) this.#driver.serveCounters(this.#processor, this.#counters.take());
-    }
+    this.#warps = this.#shuffled(schedule.warps.map(([number, at, end]) => this.#warp(number, at, end)));
+  }
+
+  /** Runs the warps until none can go on. Returns whether the driver has to serve something. */
+  goOn(): boolean {
+    this.#replay(this.#warps);
+    return this.#counters?.pending === true || this.#buffer.length > 0;
+  }
+
+  /** Has the driver serve what waits: a batch of faults, or those of one replay; then notifications. */
+  serve(): void {
+    const batches = this.#options.replay === "once" ? BATCHES_MAX : 1;
+    for (let n = 0; n < batches && this.#buffer.length > 0; n++) this.#serveBatch(this.#warps);
+    if (this.#counters !== null) this.#driver.serveCounters(this.processor, this.#counters.take());
   }
 
   /** Accesses that wait come again, and warps go on. */
@@ -176,7 +184,7 @@ export class ParallelDevice {
     const cached = buffer.length;
     if (timed) this.#issue(warps, GROUP_NS / ACCESS_NS);
     const afterBlock = replay === "block" ? (): void => this.#replay(warps) : null;
-    this.#driver.serveBatch(this.#processor, batch, afterBlock);
+    this.#driver.serveBatch(this.processor, batch, afterBlock);
     if (replay === "batch-flush") buffer.discard(batch.flush === "put" ? buffer.length : cached);
   }
 
@@ -277,7 +285,7 @@ export class ParallelDevice {
     if (!hasBit(block.resident[CPU], i)) return false;
     if (this.#options.addressTranslation === true) return true;
     if (this.#smart === null) return false;
-    const room = this.#driver.memory.roomOf(this.#processor)!;
+    const room = this.#driver.memory.roomOf(this.processor)!;
     return !this.#smart.brings(block.number * BLOCK_PAGES + i, access > ACCESS_READ, room);
   }
 
@@ -286,25 +294,41 @@ export class ParallelDevice {
     const number = Math.floor(page / BLOCK_PAGES);
     if (this.#block?.number !== number) this.#block = this.#driver.memory.block(number);
     const block = this.#block;
-    const p = this.#processor;
+    const p = this.processor;
     const i = page % BLOCK_PAGES;
     const mapped = hasBit(block.rights[p][rightsNeeded(p, access)], i);
     if (!mapped && !this.#staysRemote(block, i, access)) return false;
     this.#clock.pass(ACCESS_NS);
     if (!hasBit(block.resident[p], i)) {
-      if (store) this.remote.stores++;
-      else this.remote.loads++;
-      const sectors = this.#schedule!.sectors(from, to, store, page);
-      this.remote.sectors += sectors;
-      this.events?.remoteAccess(sectors, store, access >= ACCESS_ATOMIC_WEAK);
-      this.#driver.memory.mover.remote(block, i, "ram", store);
-      this.#counters?.count(page);
+      this.#remotely(block, i, access, this.#schedule!.sectors(from, to, store, page), store);
       return true;
     }
     if (this.events !== null)
       this.events.access("device", SECTOR_BYTES * this.#schedule!.sectors(from, to, store, page), store);
     this.#driver.memory.use(block, i, p);
-    if (access > ACCESS_READ) setBit(block.dirty, i);
+    if (access > ACCESS_READ) setBit(block.dirty[p], i);
     return true;
+  }
+
+  /** Counts an access to a page, the i-th of a block, in RAM or in the memory of the device that has it. */
+  #remotely(block: VaBlock, i: number, access: number, sectors: number, store: boolean): void {
+    const { memory } = this.#driver;
+    const holder = nearestCopy(memory.topology, this.processor, block.holders(i));
+    this.#counters?.count(block.number * BLOCK_PAGES + i);
+    memory.mover.remote(block, i, holder === CPU ? "ram" : "peer", store);
+    if (holder === CPU) {
+      if (store) this.remote.stores++;
+      else this.remote.loads++;
+      this.remote.sectors += sectors;
+      this.events?.remoteAccess(sectors, store, access >= ACCESS_ATOMIC_WEAK);
+      return;
+    }
+    const link = memory.links[this.processor][holder];
+    const bytes = sectors * SECTOR_BYTES;
+    link[store ? "stores" : "loads"]++;
+    link[store ? "bytesStored" : "bytesLoaded"] += bytes;
+    this.events?.peerAccess(bytes, store);
+    memory.use(block, i, holder);
+    if (store) setBit(block.dirty[holder], i);
   }
 }

@@ -46,6 +46,21 @@ export function pcie(devices: number): Topology {
   };
 }
 
+/**
+ * Returns the topology of pcie() with links between pairs of devices (processor numbers), as NVLink is: each
+ * maps the other's memory, with native atomics, and the link is a fast one.
+ */
+export function linked(devices: number, links: readonly (readonly [Processor, Processor])[]): Topology {
+  const { processors, maps, atomics, fast } = pcie(devices);
+  const all = { processors, maps: [...maps], atomics: [...atomics], fast: [...fast] };
+  for (const [a, b] of links)
+    for (const masks of [all.maps, all.atomics, all.fast]) {
+      masks[a] |= 1 << b;
+      masks[b] |= 1 << a;
+    }
+  return all;
+}
+
 /** Returns whether processor `p` can map memory of `owner`. */
 export function canMap({ maps }: Topology, p: Processor, owner: Processor): boolean {
   return (maps[p] & (1 << owner)) !== 0;

@@ -48,6 +48,8 @@ export interface DriverOptions {
   /** Null: no detection of thrashing. */
   thrashing: Thrashing | null;
   clock: Clock;
+  /** Whether a page in the memory of a device that the faulter can map stays there. Default: it moves. */
+  peerAccess?: boolean;
 }
 
 /** Serves blocks. */
@@ -58,6 +60,7 @@ export class BlockService {
   readonly #minFaults: number;
   readonly #thrashing: Thrashing | null;
   readonly #clock: Clock;
+  readonly #peerAccess: boolean;
   /** By page of the block that is served: the access that asks for it. */
   readonly #access = new Uint8Array(BLOCK_PAGES);
   /** When the service began: the time of its hints and events. */
@@ -71,6 +74,7 @@ export class BlockService {
     this.#minFaults = minFaults;
     this.#thrashing = thrashing;
     this.#clock = clock;
+    this.#peerAccess = options.peerAccess ?? false;
   }
 
   /**
@@ -86,12 +90,12 @@ export class BlockService {
     for (const { page, access } of requests) {
       const i = page % BLOCK_PAGES;
       if (cause === "fault" && block.rightsOf(p, i) >= rightsNeeded(p, access)) {
-        if (p !== CPU) this.#memory.counts.devicePages--; // an entry that has stayed in the buffer
+        if (p !== CPU) this.#memory.counts[p].devicePages--; // an entry that has stayed in the buffer
         continue;
       }
       const where = this.#destination(block, i, p, access, cause);
       if (typeof where === "object") {
-        if (p !== CPU) this.#memory.mover.faulted(block, i, p, true);
+        if (p !== CPU && cause === "fault") this.#memory.mover.faulted(block, i, p, true);
         throttled = Math.min(throttled, where.until);
         continue;
       }
@@ -108,7 +112,7 @@ export class BlockService {
       this.#bring(block, p, where, { pages, prefetched, cause });
       if (lacking === null) continue;
       // Without room, the access is remote.
-      if (cause === "fault") this.#memory.counts.devicePagesMapped += countBits(lacking);
+      if (cause === "fault") this.#memory.counts[p].devicePagesMapped += countBits(lacking);
       this.#bring(block, p, CPU, { pages: lacking, prefetched: newBits(), cause });
     }
     return byDestination.size > 0 || throttled === Infinity ? 0 : throttled;
@@ -139,7 +143,8 @@ export class BlockService {
 
   /** Counts a fault by what it will do. */
   #countFault(block: VaBlock, i: number, p: Processor, where: Processor): void {
-    const { counts, mover } = this.#memory;
+    const { mover } = this.#memory;
+    const counts = this.#memory.counts[p];
     mover.faulted(block, i, p, false);
     const holders = block.holders(i);
     if (p !== CPU && where !== p) counts.devicePagesMapped++;
@@ -149,7 +154,8 @@ export class BlockService {
 
   /** Where a page goes; or until when its fault is throttled. */
   #destination(block: VaBlock, i: number, p: Processor, access: number, cause: Cause) {
-    const { topology, counts } = this.#memory;
+    const { topology } = this.#memory;
+    const counts = this.#memory.counts[p];
     const { preferred, accessedBy, readMostly } = block;
     const resident = block.holders(i);
     const nearest = nearestCopy(topology, p, resident);
@@ -163,7 +169,19 @@ export class BlockService {
     if (hint.kind === "pin") counts.pins++;
     const pin = hint.kind === "pin" ? hint.where : NOWHERE;
     const counter = cause === "counter";
-    const query = { faulter: p, access, preferred, accessedBy, readMostly, resident, nearest, pin, counter };
+    const peers = this.#peerAccess;
+    const query = {
+      faulter: p,
+      access,
+      preferred,
+      accessedBy,
+      readMostly,
+      resident,
+      nearest,
+      pin,
+      counter,
+      peers,
+    };
     return selectResidency(query, topology).where;
   }
 
@@ -247,8 +265,8 @@ export class BlockService {
     if (where === CPU) return;
     const came = arrived.slice();
     keepBits(came, prefetched);
-    addBits(block.prefetched, came);
-    this.#memory.counts.prefetched += countBits(came);
+    addBits(block.prefetched[where], came);
+    this.#memory.counts[where].prefetched += countBits(came);
     this.#memory.mover.noted(block, came, "bytesPrefetched");
   }
 
@@ -278,7 +296,7 @@ export class BlockService {
     const found = block.thrashing.pages.slice();
     const n = this.#thrashing.event(block.thrashing, pages, p, this.#now);
     if (n === 0) return;
-    this.#memory.counts.thrashed += n;
+    this.#memory.counts[p].thrashed += n;
     for (let w = 0; w < found.length; w++) found[w] = block.thrashing.pages[w] & ~found[w];
     this.#memory.mover.noted(block, found, "bytesThrashed");
   }

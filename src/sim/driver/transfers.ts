@@ -3,13 +3,7 @@
  * copied with one source, one destination and one cause (docs/policies.md). Pages
  * that are made and not copied, and pages that are there already, end a run.
  */
-import {
-  combineSizes,
-  DIRECTIONS,
-  noTransfers,
-  type Direction,
-  type DirectionTotals,
-} from "../paging-counts.ts";
+import { DIRECTIONS, TransferBook, type Direction, type DirectionTotals } from "../paging-counts.ts";
 import { runsOf, type Bits } from "./bits.ts";
 import { CPU, type Processor } from "./processor.ts";
 
@@ -35,6 +29,12 @@ export interface TransferCount {
 /** All transfers, by direction and cause. */
 export type TransferCounts = Record<Direction, Record<Cause, TransferCount>>;
 
+/** What a snapshot keeps of transfers. */
+export interface TransferState {
+  counts: TransferCounts;
+  books: DirectionTotals[];
+}
+
 function none(): Record<Cause, TransferCount> {
   const counts = CAUSES.map((cause) => [cause, { count: 0, bytes: 0, sizes: {} }]);
   return Object.fromEntries(counts) as Record<Cause, TransferCount>;
@@ -51,8 +51,14 @@ export class Transfers {
   readonly counts: TransferCounts = Object.fromEntries(
     DIRECTIONS.map((direction) => [direction, none()]),
   ) as TransferCounts;
+  /** By device, the first one at 0: those that go to it, and those that go from it to RAM. */
+  readonly books: readonly TransferBook[];
   /** Is told each transfer; null: nobody is. */
   onTransfer: ((bytes: number, direction: Direction, cause: Cause, address: number) => void) | null = null;
+
+  constructor(devices = 1) {
+    this.books = Array.from({ length: devices }, () => new TransferBook());
+  }
 
   /** Counts the copy of `pages` of the block at an address. Returns how many transfers it took. */
   copy(pages: Bits, from: Processor, to: Processor, cause: Cause, address = 0): number {
@@ -70,26 +76,19 @@ export class Transfers {
     counts.count++;
     counts.bytes += bytes;
     counts.sizes[kib] = (counts.sizes[kib] ?? 0) + 1;
+    this.books[(to === CPU ? from : to) - 1].add(bytes, direction);
     this.onTransfer?.(bytes, direction, cause, address);
   }
 
-  /** Makes the counts those of a snapshot. */
-  restore(counts: TransferCounts): void {
-    for (const direction of DIRECTIONS) Object.assign(this.counts[direction], counts[direction]);
+  /** Returns what a snapshot keeps. */
+  state(): TransferState {
+    return { counts: this.counts, books: this.books.map((book) => book.totals()) };
   }
 
-  /** Returns the transfers of all causes, by direction. */
-  totals(): DirectionTotals {
-    const totals = noTransfers();
-    for (const direction of DIRECTIONS)
-      for (const { count, bytes, sizes } of Object.values(this.counts[direction])) {
-        const total = totals[direction];
-        total.count += count;
-        total.bytes += bytes;
-        const some = Object.entries(sizes).map(([kib, n]) => ({ bytes: Number(kib) * 1024, count: n }));
-        total.sizes = combineSizes(total.sizes, some, 1);
-      }
-    return totals;
+  /** Makes the counts those of a snapshot. */
+  restore({ counts, books }: TransferState): void {
+    for (const direction of DIRECTIONS) Object.assign(this.counts[direction], counts[direction]);
+    books.forEach((totals, i) => this.books[i].set(totals));
   }
 
   /** Returns the transfers of a direction, of all causes. */

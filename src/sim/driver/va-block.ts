@@ -2,9 +2,9 @@
  * A VA block: the 2 MiB-aligned piece of an allocation that the managed driver serves as a whole
  * (uvm_va_block.c). Its state is one bitmap of pages for each fact.
  *
- *   resident[p]   processor p holds a copy            rights[p][r]   p may do RIGHTS r with the page
- *   dirty         a device stored since it came        touched        a device used it since it came
- *   prefetched    it came along with another page      left           it has left a device before
+ *   resident[p]     processor p holds a copy           rights[p][r]   p may do RIGHTS r with the page
+ *   dirty[p]        stored to since it came to p        touched[p]     used since it came to p
+ *   prefetched[p]   it came to p along with another     left[p]        it has left p before
  */
 import {
   addBits,
@@ -52,10 +52,10 @@ export class VaBlock implements Advice {
   readonly resident: Bits[];
   /** By processor and right (RIGHTS_READ to RIGHTS_ATOMIC); a page has all rights up to its highest. */
   readonly rights: Bits[][];
-  readonly dirty = newBits();
-  readonly touched = newBits();
-  readonly prefetched = newBits();
-  readonly left = newBits();
+  readonly dirty: Bits[];
+  readonly touched: Bits[];
+  readonly prefetched: Bits[];
+  readonly left: Bits[];
   readonly thrashing: BlockThrashing;
   /** Where fault migrations went last, and how many pages since that changed (B1, step 7). */
   lastDestination: Processor = NOWHERE;
@@ -65,7 +65,14 @@ export class VaBlock implements Advice {
     this.number = number;
     this.pages = pages;
     this.thrashing = new BlockThrashing(number);
-    this.resident = Array.from({ length: processors }, newBits);
+    const each = (): Bits[] => Array.from({ length: processors }, newBits);
+    [this.resident, this.dirty, this.touched, this.prefetched, this.left] = [
+      each(),
+      each(),
+      each(),
+      each(),
+      each(),
+    ];
     this.rights = Array.from({ length: processors }, () => [RIGHTS_NONE, 1, 2, RIGHTS_ATOMIC].map(newBits));
   }
 
@@ -77,6 +84,11 @@ export class VaBlock implements Advice {
   /** Whether it has all 2 MiB. */
   get full(): boolean {
     return this.pages === BLOCK_PAGES;
+  }
+
+  /** Whether a processor holds a page, and no other one does. */
+  holdsAlone(p: Processor, page: number): boolean {
+    return this.holders(page) === 1 << p;
   }
 
   /** Returns the processors that hold a page. */
@@ -121,7 +133,8 @@ export class VaBlock implements Advice {
   }
 
   #bitmaps(): Bits[] {
-    return [...this.resident, ...this.rights.flat(), this.dirty, this.touched, this.prefetched, this.left];
+    const { resident, rights, dirty, touched, prefetched, left } = this;
+    return [resident, rights.flat(), dirty, touched, prefetched, left].flat();
   }
 
   /** Leaves a processor at most `right` to pages: RIGHTS_NONE unmaps them. Returns whether that took any. */

@@ -36,6 +36,8 @@ export interface ResidencyQuery {
   ramOnly?: boolean;
   /** The memory is system-allocated (HMM), not managed. */
   hmm?: boolean;
+  /** Pages in the memory of devices that the faulter can map stay there: an option that the driver lacks. */
+  peers?: boolean;
   /** The CPU fault comes from another process's address space. */
   otherMm?: boolean;
   /** uvm_perf_map_remote_on_native_atomics_fault, by default off. */
@@ -58,8 +60,8 @@ export function selectResidency(query: ResidencyQuery, topology: Topology): Resi
   if (pin !== NOWHERE) return { rule: 6, where: pin };
   const prefers = preferred !== NOWHERE && canMap(topology, faulter, preferred);
   if (query.resident === 0) return { rule: 7, where: prefers ? preferred : faulter };
-  if ((query.accessedBy & (1 << faulter)) !== 0 && canMap(topology, faulter, nearest) && !query.counter)
-    return { rule: 8, where: nearest };
+  const stays = (query.accessedBy & (1 << faulter)) !== 0 || (query.peers === true && nearest > CPU);
+  if (stays && canMap(topology, faulter, nearest) && !query.counter) return { rule: 8, where: nearest };
   if (query.mapRemoteOnAtomics === true && access > ACCESS_READ && hasAtomics(topology, faulter, nearest))
     return { rule: 9, where: nearest };
   if (prefers && (query.resident & (1 << faulter)) === 0) return { rule: 10, where: preferred };

@@ -117,6 +117,11 @@ export class Timeline implements SimulationEvents {
     else if (this.#work.counted) this.#work.remote(sectors, store, atomic);
   }
 
+  peerAccess(bytes: number, store: boolean): void {
+    if (this.#ticks) this.#now++;
+    else if (this.#work.counted) this.#work.overLink(bytes, store);
+  }
+
   /** Lets the time of all accesses so far pass. */
   settle(): void {
     if (!this.#work.any) return;

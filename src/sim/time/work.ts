@@ -124,6 +124,11 @@ export class Work {
     this.#remote.add(sectors * SECTOR_BYTES, !store, store);
   }
 
+  /** Adds an access of a device, over its link to another one. */
+  overLink(bytes: number, store: boolean): void {
+    this.#peer.add(bytes, !store, store);
+  }
+
   /** Of the device's accesses, these were of other devices' memory. */
   #moveToPeer({ loads, stores, bytesLoaded, bytesStored }: PeerWork): void {
     this.#move(this.#peer, Math.min(loads + stores, this.#device.accesses), bytesLoaded, bytesStored);

@@ -78,6 +78,22 @@ onEachBuild("linux: MADV_FREE of folios", (test, module) => {
       assert.is(takeExclusive(world, 0, 4), 4);
     },
   );
+  newer(test, module, "references of the swap cache do not keep a folio from a split", (world) => {
+    world.hmm.setHugepages(64 << 10, "madvise");
+    world.map(0, 16, true);
+    world.fill(0, 16);
+    world.mm.madvise(AT, 16 * P, MADV_PAGEOUT);
+    const child = world.mm.fork();
+    world.write(0); // all come back and stay in the cache, whose slots the child names; page 0 is copied
+    child.close();
+    assert.equal([world.mm.rss.anon, world.mm.rss.swap], [16, 0]);
+    world.events();
+    world.mm.madvise(AT + P, 15 * P, MADV_FREE);
+    assert.equal(world.events(), ["clear 1-16", "clear 0-16"], "the advice, and the split");
+    world.mm.madvise(AT + P, 15 * P, MADV_PAGEOUT);
+    assert.equal([world.mm.rss.anon, world.mm.rss.swap], [1, 0], "given up, and dropped");
+    assert.is(world.byte(0), 1);
+  });
   newer(test, module, "a folio of 2 MiB that is written once keeps what is split from it", (world) => {
     world.map(0, 512);
     world.mm.madvise(AT, 512 * P, MADV_HUGEPAGE);

@@ -116,7 +116,7 @@ const wrong: [SimulationConfig, string | RegExp][] = [
   ],
   [{ reserve: 100 }, "reserve 100: expected a whole number from 0 to 99"],
   [{ freeBuffer: -1 }, "freeBuffer -1: expected a whole number from 0 to 99"],
-  [{ ...MANAGED, devices: 2 }, "devices 2: expected one device with managed memory"],
+  [{ ...MANAGED, devices: 2, placement: "smart" }, "devices 2: expected one device with placement smart"],
   [
     { ...MANAGED, prefetch: "density:101" },
     "prefetch density:101: expected none or sl or tbn or sequential:N or density:N with managed memory",

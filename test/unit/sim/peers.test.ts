@@ -286,7 +286,12 @@ peers("fields that cannot be are refused", async () => {
     { ...TWO, peerFault: "migrate", homes: ["a=1"] },
     /homes \["a=1"\]: expected peerFault access/,
   );
-  await refused({ memoryModel: "managed", peers: "all" }, /peers all: expected memoryModel hmm/);
+  const managed = { ...TWO, memoryModel: "managed", deviceMemory: "2MiB" };
+  await refused({ ...managed, homes: ["a=1"] }, /homes \["a=1"\]: expected memoryModel hmm/);
+  await refused({ ...managed, placement: "mirror" }, /peers all: expected placement migrate/);
+  await refused({ ...managed, placement: "smart" }, /devices 2: expected one device with placement smart/);
+  for (const advice of ["a=preferred-device@3", "a=preferred-cpu@1", "a=accessed-by-device@0"])
+    await refused({ ...managed, advise: [advice] }, /advise \S+: expected NAME=ADVICE.*@N, from 1 to 2/);
 });
 
 peers.run();

@@ -217,10 +217,10 @@ sums("kernels and epochs add up to the run, prefetched pages included", async ()
 });
 sums("a run of pages that crosses 64 KiB is one transfer; a hole ends it", () => {
   const CLUSTER = 16 * PAGE;
-  // Pages 3 to 31 of two clusters, then 40 and 41: of the range from page 3 to page 42.
-  const words = [0xfff8, 0xffff, 0x0300];
+  // Pages 3 to 31 of two clusters, none of the third, all of the fourth, then 72 and 73: of pages 3 to 73.
+  const words = [0xfff8, 0xffff, 0, 0xffff, 0x0300];
   const runs: [number, number][] = [];
-  const range = { start: 3 * PAGE, end: 42 * PAGE };
+  const range = { start: 3 * PAGE, end: 74 * PAGE };
   eachRun(
     range,
     (base) => words[base / CLUSTER],
@@ -228,7 +228,8 @@ sums("a run of pages that crosses 64 KiB is one transfer; a hole ends it", () =>
   );
   assert.equal(runs, [
     [3, 32],
-    [40, 42],
+    [48, 64],
+    [72, 74],
   ]);
 });
 sums("only the region of interest counts, and snapshots go on", async () => {

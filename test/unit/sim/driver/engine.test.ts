@@ -25,7 +25,9 @@ onEachBuild("driver: engine", (test, module) => {
     const hmm = Hmm.createSync(module, { systemMemory: 32 << 20, deviceMemory: CHUNKS * BLOCK });
     const mm = hmm.createMm();
     const events: number[] = [];
-    const mover = new EngineMover({ hmm, mm }, CHUNKS * BLOCK, (event) => events.push(event));
+    const mover = new EngineMover({ hmm, mm }, { devices: 1, size: CHUNKS * BLOCK }, (event) =>
+      events.push(event),
+    );
     const on = new Machine({
       chunks: CHUNKS,
       prefetcher: densityPrefetcher(51),
@@ -46,8 +48,8 @@ onEachBuild("driver: engine", (test, module) => {
       for (const block of on.memory.blocks)
         for (let i = 0; i < block.pages; i += 7) {
           const address = BASE + (block.number - BASE / BLOCK) * BLOCK + i * PAGE;
-          const device = mover.deviceTable.lookup(address);
-          const cpu = mover.cpuTable.lookup(address);
+          const device = mover.tables[1].lookup(address);
+          const cpu = mover.tables[0].lookup(address);
           // A table never has a page that the driver has not mapped, nor a right that it has not given.
           for (const [p, word] of [
             [CPU, cpu],
@@ -90,12 +92,12 @@ onEachBuild("driver: engine", (test, module) => {
     assert.ok(events.includes(MMU_NOTIFY_MIGRATE));
     const bytes = new Uint8Array(4);
     // Page 4 has come along, and the device has not used it.
-    assert.is(mover.deviceTable.read(BASE + 4 * PAGE, bytes), 0);
+    assert.is(mover.tables[1].read(BASE + 4 * PAGE, bytes), 0);
     access(on, [{ ...LOAD, address: BASE + 4 * PAGE }]);
-    assert.is(mover.deviceTable.read(BASE + 4 * PAGE, bytes), 4);
+    assert.is(mover.tables[1].read(BASE + 4 * PAGE, bytes), 4);
     assert.is(new Uint32Array(bytes.buffer)[0], 0x12345678);
-    mover.deviceTable.write(BASE + 4 * PAGE, Uint8Array.of(0x79));
-    assert.ok((mover.deviceTable.lookup(BASE + 4 * PAGE) & DEVICE_PFN_DIRTY) !== 0);
+    mover.tables[1].write(BASE + 4 * PAGE, Uint8Array.of(0x79));
+    assert.ok((mover.tables[1].lookup(BASE + 4 * PAGE) & DEVICE_PFN_DIRTY) !== 0);
     access(on, [{ ...WRITE, address: BASE }]);
     // What the device's table alone knew counts as written.
     assert.is(on.counts.pagesOutDirty, 1);

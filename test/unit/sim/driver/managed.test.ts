@@ -220,7 +220,7 @@ eviction("prefetched pages that leave before they were used are counted", () => 
   storeToBlocks(gpu, [1]);
   assert.is(gpu.counts.prefetchedUsed, 1);
   assert.is(gpu.counts.prefetchedUnused, 13);
-  assert.equal(listOf(gpu.memory.block(FIRST).left), listOf(bitsOf([[0, 15]])));
+  assert.equal(listOf(gpu.memory.block(FIRST).left[1]), listOf(bitsOf([[0, 15]])));
   storeToBlocks(gpu, [0]);
   assert.is(gpu.counts.pagesInAgain, 16);
 });

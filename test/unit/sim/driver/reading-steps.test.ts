@@ -57,7 +57,7 @@ test("the hint comes before room: a throttled fault evicts nothing", () => {
     }
   }
   for (const throttled of [true, false]) {
-    const [topology, counts, transfers] = [pcie(1), newCounts(), new Transfers()];
+    const [topology, counts, transfers] = [pcie(1), [newCounts(), newCounts()], new Transfers()];
     const rooms = [(place: ConstructorParameters<typeof ChunkRoom>[1]) => new ChunkRoom(1, place)];
     const memory = new ManagedMemory({ topology, rooms, transfers, counts, counters: false });
     const thrashing = throttled ? new Throttling(topology) : null;
@@ -66,7 +66,7 @@ test("the hint comes before room: a throttled fault evicts nothing", () => {
     const buffer = new FaultBuffer();
     buffer.push((BASE + BLOCK) / PAGE, ACCESS_WRITE, 0);
     driver.serveBatch(GPU, buffer.fetch());
-    assert.is(counts.evictions, throttled ? 0 : 1);
+    assert.is(counts[GPU].evictions, throttled ? 0 : 1);
   }
 });
 test("generators align arrays to 2 MiB", () => {

@@ -27,7 +27,7 @@ test("each run of consecutive pages is a transfer, counted by its size", () => {
   ]);
 });
 test("directions and causes are counted apart, and together in the total", () => {
-  const transfers = new Transfers();
+  const transfers = new Transfers(2);
   const page = bitsOf([[0, 0]]);
   transfers.copy(page, GPU, CPU, "eviction");
   transfers.copy(page, GPU, CPU, "fault");
@@ -36,5 +36,8 @@ test("directions and causes are counted apart, and together in the total", () =>
   assert.equal(transfers.total("toHost"), { count: 2, bytes: 8192 });
   assert.equal(transfers.total("peer"), { count: 1, bytes: 4096 });
   assert.equal(transfers.total("toDevice"), { count: 0, bytes: 0 });
+  // A copy between devices is of the one to which it goes.
+  const [one, two] = transfers.books.map((book) => book.totals());
+  assert.equal([one.toHost.count, one.peer.count, two.toHost.count, two.peer.count], [2, 0, 0, 1]);
 });
 test.run();
