@@ -23,6 +23,11 @@ function migrationOf(w: World, { migration }: Task): Migration {
   return w.hmm.migrations().find(({ id }) => id === migration)!;
 }
 
+/** Says how many pages stay where they are. */
+function stays(pages: number): string {
+  return `${pages} ${pages === 1 ? "stays" : "stay"}`;
+}
+
 const sem: StepRun = (w, t, agent) => {
   w.take(agent, t, "sem");
   return outcome("setup", "", `let sem${t.id} = p${t.operation.process}.mmapSem.read();`);
@@ -41,7 +46,7 @@ const setup: StepRun = (w, t) => {
   const range = `vma: p${process}.findVma(${from}), start: ${from}, end: ${to}`;
   const code = `let m${t.id} = migrateVmaSetup({ ${range}, owner: device${number}.owner, select: ${name} });`;
   const stay = m.result.stayed.filter(({ reason }) => reason !== 0).length;
-  const staying = stay > 0 ? `, ${stay} stay` : "";
+  const staying = stay > 0 ? `, ${stays(stay)}` : "";
   const detail = `${pagesText(t.at, end)}: ${count(m.cpages, "page")} can move${staying}`;
   return outcome("alloc", detail, code);
 };
@@ -74,7 +79,7 @@ const alloc: StepRun = (w, t) => {
     made++;
   }
   const wanted = src.filter((word) => (word & MIGRATE_PFN_MIGRATE) !== 0).length;
-  const full = made < wanted ? `: the device is full, ${wanted - made} stay` : "";
+  const full = made < wanted ? `: the device is full, ${stays(wanted - made)}` : "";
   const code = `device${driver.number}.allocPages(m${t.id}.src, m${t.id}.dst);`;
   return outcome("copy", `${count(made, "frame")} of device ${driver.number}${full}`, code);
 };

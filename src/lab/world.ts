@@ -35,7 +35,7 @@ export const FOLIO_BYTES = 16 << 10;
 /** What is about to happen to a range, by the event that announces it. */
 const CHANGES: Readonly<Record<string, string>> = {
   MMU_NOTIFY_UNMAP: "about to be unmapped",
-  MMU_NOTIFY_CLEAR: "about to lose their entries",
+  MMU_NOTIFY_CLEAR: "about to be taken out of the table",
   MMU_NOTIFY_MIGRATE: "about to move",
   MMU_NOTIFY_PROTECTION_VMA: "about to change protection",
   MMU_NOTIFY_PROTECTION_PAGE: "about to change protection",

@@ -203,7 +203,7 @@ test("the component stands in a bare page, with its attributes and its events", 
   page.on("pageerror", (error) => problems.push(error.message));
   await page.goto(url);
   await page.waitForSelector("heteromem-lab h2");
-  assert.match(await title(page), /^Collect, lock and unmap/);
+  assert.match(await title(page), /^The answer: which pages can move/);
   const heard = page.evaluate(
     () =>
       new Promise((resolve) =>
