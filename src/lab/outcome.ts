@@ -9,7 +9,7 @@ import type { World } from "./world.ts";
 export interface Outcome {
   /** The step that comes next; null: the operation is done. */
   readonly next: StepId | null;
-  /** What came of it: "3 candidates". */
+  /** What came of it: "3 pages copied". */
   readonly detail: string;
   /** The calls that it made, in TypeScript on the public API. */
   readonly code: readonly string[];

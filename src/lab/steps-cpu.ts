@@ -39,10 +39,15 @@ const access: StepRun = (w, { operation }) => {
     for (let at = startOf(operation); at < endOf(operation); at += PAGE_SIZE) values.push(mm.load32(at));
     return outcome(null, `the CPU reads ${values.join(", ")}`, ...w.attempt);
   }
-  const value = w.data.value++;
-  w.attempt = [`${loop} p${process}.store32(page(i), ${value});`];
-  for (let at = startOf(operation); at < endOf(operation); at += PAGE_SIZE) mm.store32(at, value);
-  return outcome(null, `the CPU writes ${value}`, ...w.attempt);
+  // Each page gets a number of its own, so that one sees which page a frame holds.
+  const value = w.data.value;
+  w.data.value += last - first + 1;
+  const sum = first === last ? `${value}` : `${value} + i - ${first}`;
+  w.attempt = [`${loop} p${process}.store32(page(i), ${sum});`];
+  const values = [];
+  for (let page = first; page <= last; page++) values.push(value + page - first);
+  values.forEach((each, i) => mm.store32(startOf(operation) + i * PAGE_SIZE, each));
+  return outcome(null, `the CPU writes ${values.join(", ")}`, ...w.attempt);
 };
 
 const fork: StepRun = (w, { operation: { process } }) => {

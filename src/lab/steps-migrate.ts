@@ -6,8 +6,12 @@ import {
   migrateDeviceRange,
   migratePfn,
   migrateVmaSetup,
+  PAGE_SIZE,
+  PTE_KIND_MASK,
+  PTE_KIND_MIGRATION,
   REASON_FREE_PAGE,
   type Migration,
+  type TableDescription,
 } from "../index.ts";
 import { count, endOf, outcome, pageOf, pagesText, type StepRun } from "./outcome.ts";
 import type { Task } from "./task.ts";
@@ -17,6 +21,11 @@ import type { World } from "./world.ts";
 /** The task's open migration. */
 function migrationOf(w: World, { migration }: Task): Migration {
   return w.hmm.migrations().find(({ id }) => id === migration)!;
+}
+
+/** Says how many pages stay where they are. */
+function stays(pages: number): string {
+  return `${pages} ${pages === 1 ? "stays" : "stay"}`;
 }
 
 const sem: StepRun = (w, t, agent) => {
@@ -37,8 +46,8 @@ const setup: StepRun = (w, t) => {
   const range = `vma: p${process}.findVma(${from}), start: ${from}, end: ${to}`;
   const code = `let m${t.id} = migrateVmaSetup({ ${range}, owner: device${number}.owner, select: ${name} });`;
   const stay = m.result.stayed.filter(({ reason }) => reason !== 0).length;
-  const staying = stay > 0 ? `, ${stay} stay` : "";
-  const detail = `${pagesText(t.at, end)}: ${count(m.cpages, "candidate")}${staying}`;
+  const staying = stay > 0 ? `, ${stays(stay)}` : "";
+  const detail = `${pagesText(t.at, end)}: ${count(m.cpages, "page")} can move${staying}`;
   return outcome("alloc", detail, code);
 };
 
@@ -48,7 +57,7 @@ const evictSetup: StepRun = (w, t) => {
   t.migration = m.id;
   const memory = `device${number}.devmem`;
   const code = `let m${t.id} = migrateDeviceRange(${memory}, ${memory}.pfnFirst, ${w.config.frames});`;
-  return outcome("alloc", count(m.cpages, "candidate"), code);
+  return outcome("alloc", `${count(m.cpages, "page")} can move`, code);
 };
 
 /** Allocates on the device as long as its driver has frames, or in system memory. */
@@ -70,7 +79,7 @@ const alloc: StepRun = (w, t) => {
     made++;
   }
   const wanted = src.filter((word) => (word & MIGRATE_PFN_MIGRATE) !== 0).length;
-  const full = made < wanted ? `: the device is full, ${wanted - made} stay` : "";
+  const full = made < wanted ? `: the device is full, ${stays(wanted - made)}` : "";
   const code = `device${driver.number}.allocPages(m${t.id}.src, m${t.id}.dst);`;
   return outcome("copy", `${count(made, "frame")} of device ${driver.number}${full}`, code);
 };
@@ -78,7 +87,7 @@ const alloc: StepRun = (w, t) => {
 const copy: StepRun = (w, t) => {
   const { src, dst } = migrationOf(w, t);
   const copied = w.hmm.copyPages(src, dst);
-  return outcome("pages", count(copied, "page"), `hmm.copyPages(m${t.id}.src, m${t.id}.dst);`);
+  return outcome("pages", `${count(copied, "page")} copied`, `hmm.copyPages(m${t.id}.src, m${t.id}.dst);`);
 };
 
 const pages: StepRun = (w, t) => {
@@ -98,8 +107,23 @@ const mapMigrated: StepRun = (w, t, agent) => {
   return outcome("finalize", made === 1 ? "1 entry" : `${made} entries`, ...take, code);
 };
 
+/** How many pages moved and were given up before the end: their migration entries are gone. */
+function givenUp({ mm, start, end, src, dst }: Migration): number {
+  if (mm === null) return 0;
+  const words = mm.describe({ start, end });
+  let table = words.root as TableDescription | undefined;
+  while (table !== undefined && table.level > 1) table = table.tables[0];
+  const marks = (table?.entries ?? []).filter(({ flags }) => (flags & PTE_KIND_MASK) === PTE_KIND_MIGRATION);
+  const marked = new Set(marks.map(({ address }) => address));
+  return [...src].filter((word, i) => {
+    const moved = (word & MIGRATE_PFN_MIGRATE) !== 0 && dst[i] !== 0;
+    return moved && !marked.has(start + i * PAGE_SIZE);
+  }).length;
+}
+
 const finalize: StepRun = (w, t, agent) => {
   const m = migrationOf(w, t);
+  const gone = givenUp(m);
   const { end } = m;
   m.finalize();
   t.migration = 0;
@@ -108,7 +132,8 @@ const finalize: StepRun = (w, t, agent) => {
   const holds = [...t.holds];
   const reasons = [...new Set(stayed.map(({ text }) => text))].join("; ");
   const staying = stayed.length > 0 ? `, ${stayed.length} stayed: ${reasons}` : "";
-  const detail = `${count(moved, "page")} moved${staying}`;
+  const lost = gone > 0 ? `, ${gone} given up by the program meanwhile` : "";
+  const detail = `${count(moved - gone, "page")} moved${lost}${staying}`;
   const more = t.operation.verb !== "evict" && end < endOf(t.operation);
   const drop = holds.reverse().map((hold) => `${hold}${t.id}.close();`);
   w.release(agent, t);

@@ -55,7 +55,7 @@ const readBegin: StepRun = (w, t) => {
   t.seq = w.driver(t).mirrorOf(process).notifier.readBegin();
   return outcome(
     "range-fault",
-    `the number is ${t.seq}`,
+    `the last change announced has number ${t.seq}`,
     `let seq${t.id} = device${number}.notifier(p${process}).readBegin();`,
   );
 };
@@ -87,7 +87,7 @@ const rangeFault: StepRun = (w, t, agent) => {
   if (ret !== 0) throw new HmmError(-ret, "hmm_range_fault", `${pagesText(t.at, end)} cannot be mirrored`);
   if (writes(t) && t.pfns.some((word) => !hmmPfnWritable(word)))
     return outcome("upgrade", "a page came back read-only", ...code);
-  const detail = count(t.pfns.length, "word");
+  const detail = `an answer for ${count(t.pfns.length, "page")}`;
   return outcome(w.config.bug === "no-lock" ? "retry" : "lock", detail, ...code);
 };
 
@@ -114,7 +114,7 @@ const retry: StepRun = (w, t, agent) => {
   const changed = driver.mirrorOf(process).notifier.readRetry(t.seq);
   const held = t.holds.includes("lock");
   const question = `device${driver.number}.notifier(p${process}).readRetry(seq${t.id});`;
-  if (!changed) return outcome("map", "no: the words are still true", question);
+  if (!changed) return outcome("map", "no: the answer is still true", question);
   w.release(agent, t);
   const code = held ? [question, `lock${t.id}.close();`] : [question];
   return outcome("read-begin", "yes: start again", ...code);

@@ -21,19 +21,20 @@ export const STEP_TEXTS = {
     title: "A fresh world",
     call: "mmap, hmm_devmem_add, mmu_interval_notifier_insert",
     says:
-      "The device uses the addresses of the process. It keeps a page table of its own, which " +
-      "mirrors the CPU's, and asks to be told before the CPU's table changes.",
+      "The device uses the addresses of the process. It keeps a page table of its own, which mirrors " +
+      "the CPU's, and asks to be told before the CPU's table changes.",
     keeps:
-      "If both tables have an entry for an address, both mean the same page. The CPU's may say that " +
-      "the page lies where no CPU can reach it.",
+      "Where both tables let somebody reach a page, they lead to the same frame: the place in memory " +
+      "where the page is.",
   },
   access: {
     section: SHARED,
     title: "The CPU touches memory",
     call: "handle_mm_fault",
     says:
-      "A program keeps using its pointers as before. Where the page is missing, or lies on a " +
-      "device, a page fault brings it in, and the program does not notice.",
+      "A program uses its pointers as before. Where a page is missing, or lies on a device, the access " +
+      "stops, a page fault brings the page in, and the same access is made again. The program does not " +
+      "notice. The lab shows the steps of a fault only where a page lies on a device.",
     keeps: "The CPU reads what was written last, by whichever side.",
   },
   fork: {
@@ -58,16 +59,14 @@ export const STEP_TEXTS = {
     section: MIRRORING,
     title: "The protection changes",
     call: "mprotect",
-    says:
-      "Every change of the CPU's table that concerns a mirrored range is announced before it is " + "made.",
+    says: "Every change of the CPU's table that concerns a mirrored range is announced before it is made.",
     keeps: "The device has no right to a page that the process does not have.",
   },
   munmap: {
     section: MIRRORING,
     title: "The mapping goes",
     call: "munmap",
-    says:
-      "Memory is unmapped only after the mirrors have let go of it, so a frame is never freed in " + "use.",
+    says: "Memory is unmapped only after the mirrors have let go of it, so a frame is never freed in use.",
     keeps: "No entry of any table names a free frame.",
   },
   discard: {
@@ -75,8 +74,9 @@ export const STEP_TEXTS = {
     title: "The contents are given up",
     call: "madvise(MADV_DONTNEED)",
     says:
-      "The mapping stays, and its pages go. Only mmap_sem for read is taken, so this can happen " +
-      "while a driver migrates or mirrors.",
+      "The program says that it no longer needs what the pages hold (madvise with MADV_DONTNEED). Its " +
+      "addresses stay valid, and the frames go. Other threads and drivers keep working on the address " +
+      "space meanwhile, so this can happen while a driver migrates or mirrors.",
     keeps: "The next access finds zeroes, on the CPU and on the device.",
   },
   pageout: {
@@ -114,9 +114,10 @@ export const STEP_TEXTS = {
     title: "Take the sequence number",
     call: "mmu_interval_read_begin",
     says:
-      "Before the driver looks at the CPU's table, it notes a number that grows with every change " +
-      "of the range. If a change is under way, it waits until that is over: the callback has run " +
-      "by then, and the table still shows the old page under the new number.",
+      "Before the driver looks at the CPU's table, it notes the number of the last change of the range " +
+      "that was announced to it. The process counts every change at its beginning and at its end, so " +
+      "its counter is one further between changes. If a change is under way, the driver waits until " +
+      "that is over.",
     keeps: "A change from here on will be noticed.",
     otherwise:
       "Without the number, the driver cannot tell a page that it has just read about from one that was " +
@@ -127,10 +128,13 @@ export const STEP_TEXTS = {
     title: "Walk the CPU's table",
     call: "hmm_range_fault",
     says:
-      "HMM walks the table for the driver and faults in what is missing, as if the CPU had touched " +
-      "it. The answer is a value for each page: in which frame (place in memory) it lies, and " +
-      "whether it may be written.",
+      "HMM walks the table for the driver and faults in what is missing, as if the CPU had touched it. " +
+      "The answer is a value for each page: in which frame (place in memory) it lies, and whether it " +
+      "may be written.",
     keeps: "The answer was true at some moment since the number was taken. It may be over already.",
+    otherwise:
+      "Without it, the driver would not know in which frame a page lies, or would find nothing for a " +
+      "page that was never touched.",
   },
   upgrade: {
     section: MIRRORING,
@@ -147,8 +151,8 @@ export const STEP_TEXTS = {
     title: "Take the driver's lock",
     call: "driver->update lock",
     says:
-      "The callback takes the same lock. From here on until the lock is released, no invalidation " +
-      "can pass between the question whether the answer is still true and the update of the table.",
+      "The callback takes the same lock. From here on until the lock is released, no invalidation can " +
+      "pass between the question whether the answer is still true and the update of the table.",
     keeps: "The question and the update are one step for everybody else.",
     otherwise:
       "Without it, the page may go between the question and the update, and the device keeps an entry " +
@@ -159,8 +163,8 @@ export const STEP_TEXTS = {
     title: "Has the range changed?",
     call: "mmu_interval_read_retry",
     says:
-      "The driver compares the number with the one that it noted. If they differ, what it has read " +
-      "may be a page that is gone: it throws the answer away and starts again.",
+      "The driver compares the number with the one that it noted. If they differ, what it has read may " +
+      "be a page that is gone: it throws the answer away and starts again.",
     keeps: "Only an answer that is still true gets into the device's table.",
     otherwise:
       "Without it, the device may get an entry for a frame that is somebody else's by now. Nobody will " +
@@ -172,15 +176,18 @@ export const STEP_TEXTS = {
     title: "Enter the pages in the device's table",
     call: "driver: update page table",
     says: "Now the driver may fill its own table from the answer, and releases its lock.",
-    keeps: "Both tables name the same page, if the driver has asked under its lock.",
+    keeps:
+      "The device's entry leads to the page that the CPU's table leads to, because the driver has " +
+      "asked under its lock.",
+    otherwise: "Without it, the device would fault on this page again and again.",
   },
   "device-access": {
     section: SHARED,
     title: "The device touches memory",
     call: "device load or store",
     says:
-      "The device uses the same pointer through its own table. If the table has no entry that " +
-      "allows the access, the device faults, and its driver has to mirror the page first.",
+      "The device uses the same pointer through its own table. If the table has no entry that allows " +
+      "the access, the device faults, and its driver has to mirror the page first.",
     keeps: "The device reads what was written last, by whichever side.",
   },
   ...MIGRATION_TEXTS,
@@ -189,9 +196,9 @@ export const STEP_TEXTS = {
     title: "Make the page exclusive to the device",
     call: "make_device_exclusive",
     says:
-      "For atomic operations the device needs the page for itself, though it stays in system " +
-      "memory. The CPU's entry becomes an exclusive one, which makes the CPU fault: its next access " +
-      "takes the page back, after the driver's callback.",
+      "For atomic operations the device needs the page for itself, though it stays in system memory. " +
+      "The CPU's entry becomes an exclusive one, which makes the CPU fault: its next access takes the " +
+      "page back, after the driver's callback.",
     keeps: "While the device has the page exclusively, no CPU can reach it.",
   },
   notify: {
@@ -199,11 +206,11 @@ export const STEP_TEXTS = {
     title: "The driver is told, and drops its entries",
     call: "mmu_interval_notifier_ops.invalidate",
     says:
-      "Before the CPU's entries change, the driver's callback runs. It takes the driver's lock, " +
-      "notes the new sequence number, and makes the device forget the range before it returns. " +
-      "Until the change is over, whoever begins to read waits.",
+      "Before the CPU's entries change, the driver's callback runs. It takes the driver's lock, notes " +
+      "the new number of the change, and makes the device forget the range before it returns. Until " +
+      "the change is over, whoever begins to read waits.",
     keeps: "The device cannot use an entry that is about to become wrong. Readers in between will retry.",
-    otherwise: "Without it, the device goes on reading and writing a frame that the process has given up.",
+    otherwise: "Without it, the device goes on using a frame that is about to be freed.",
   },
   "notify-late": {
     section: MIRRORING,
@@ -217,10 +224,13 @@ export const STEP_TEXTS = {
     title: "The CPU met a page on the device",
     call: "dev_pagemap_ops.migrate_to_ram",
     says:
-      "The CPU cannot reach the device's memory, so its page fault asks the driver to bring the " +
-      "page back, by the same migration in the other direction. The fault holds the page's lock and " +
-      "one reference, and the migration counts on both. If the page cannot come back, the access " +
-      "fails.",
+      "The CPU cannot reach the device's memory, so its access stops in a page fault. The fault keeps " +
+      "the list of mappings from changing (mmap_sem for read: others may read the list too), locks the " +
+      "page, and takes a reference, which keeps the frame from being freed. Then it asks the driver to " +
+      "bring the page back, by the same migration in the other direction: the steps that follow.",
     keeps: "Only one CPU has the page brought back; the others wait for its lock.",
+    otherwise:
+      "Without it, the program would get an error for its own page. Without the lock, two CPUs could " +
+      "bring the same page back to two places.",
   },
 } as const satisfies Record<string, StepText>;

@@ -32,6 +32,15 @@ import type { StepId } from "./texts.ts";
 /** The size of the large folios that madvise(MADV_HUGEPAGE) asks for. */
 export const FOLIO_BYTES = 16 << 10;
 
+/** What is about to happen to a range, by the event that announces it. */
+const CHANGES: Readonly<Record<string, string>> = {
+  MMU_NOTIFY_UNMAP: "about to be unmapped",
+  MMU_NOTIFY_CLEAR: "about to be taken out of the table",
+  MMU_NOTIFY_MIGRATE: "about to move",
+  MMU_NOTIFY_PROTECTION_VMA: "about to change protection",
+  MMU_NOTIFY_PROTECTION_PAGE: "about to change protection",
+};
+
 /** A range that a driver with the bug "late-invalidate" has been told of and not yet dropped. */
 interface LateRange {
   device: number;
@@ -222,8 +231,8 @@ export class World {
 
   #invalidate(device: number, process: number, { event, start, end }: MmuNotifierRange): void {
     const driver = this.drivers[device - 1];
-    const why = eventName(event).replace("MMU_NOTIFY_", "");
-    const detail = `device ${device} hears ${why} for ${this.describeRange(process, start, end)}`;
+    const why = CHANGES[eventName(event)] ?? "about to change";
+    const detail = `driver ${device} is told: ${this.describeRange(process, start, end)}, ${why}`;
     if (this.config.bug === "late-invalidate") {
       this.data.late.push({ device, process, start, end });
       this.look("notify-late", detail);
@@ -237,18 +246,19 @@ export class World {
   /** A CPU touched a page in a device's memory: the driver migrates it back, within the CPU's step. */
   #bringBack(driver: LabDriver, vma: Vma, addr: number): VmFault | void {
     const start = addr - (addr % PAGE_SIZE);
-    const detail = `page ${(start - BASE) / PAGE_SIZE} is on device ${driver.number}`;
-    this.look("device-fault", detail);
+    const page = `page ${(start - BASE) / PAGE_SIZE}`;
+    this.look("device-fault", `${page} is on device ${driver.number}`);
     using m = migrateVmaSetup({ vma, start, end: start + PAGE_SIZE });
-    this.look("setup", detail);
+    this.look("setup", m.cpages > 0 ? `${page} can move` : `${page} cannot move`);
     const allocated = this.hmm.allocPages(m.src, m.dst);
-    this.look("alloc", detail);
-    this.hmm.copyPages(m.src, m.dst);
-    this.look("copy", detail);
-    m.pages();
-    this.look("pages", detail);
+    this.look("alloc", allocated > 0 ? `a frame of system memory for ${page}` : `no frame for ${page}`);
+    const copied = this.hmm.copyPages(m.src, m.dst);
+    this.look("copy", copied > 0 ? `${page} copied` : "nothing to copy");
+    const moved = m.pages() > 0;
+    this.look("pages", moved ? `${page} moved` : `${page} stays`);
     m.finalize();
-    this.look("finalize", detail);
+    const place = moved ? "in system memory" : `on device ${driver.number}`;
+    this.look("finalize", `${page} is ${place}`);
     return allocated === 0 ? VM_FAULT_OOM : undefined;
   }
 

@@ -4,6 +4,7 @@ import type { Mutant } from "./mutant.ts";
 const SWEEP = ["unit/sweep"];
 const JOBS = ["unit/queue-jobs"];
 const SLOT = ["unit/engine-slot"];
+const TEXTS = ["unit/texts"];
 const LAB = ["unit/lab", "unit/scenarios"];
 const SESSION = ["unit/session"];
 
@@ -177,9 +178,30 @@ export const SWEEPS: readonly Mutant[] = [
     ask: SESSION,
   },
   {
+    name: "lab-tells-a-device-s-steps-on-the-way-back",
+    file: "src/lab/texts-here.ts",
+    before: 'if (verb !== "to") parts.push(BACK[id]);',
+    after: "",
+    ask: TEXTS,
+  },
+  {
+    name: "lab-praises-a-driver-with-a-bug",
+    file: "src/lab/texts-here.ts",
+    before: "const bug = BUGGY[config.bug]?.[id];",
+    after: "const bug = BUGGY[config.bug]?.begin;",
+    ask: TEXTS,
+  },
+  {
+    name: "lab-counts-pages-given-up-as-moved",
+    file: "src/lab/steps-migrate.ts",
+    before: "return moved && !marked.has(",
+    after: "return moved && marked.has(",
+    ask: TEXTS,
+  },
+  {
     name: "lab-shows-the-end-of-a-failing-order",
     file: "src/lab/element/session.ts",
-    before: "      if (this.race.order !== null) this.#lab.goto(from);\n",
+    before: "      if (this.race.order !== null) this.#lab.goto(at);\n",
     after: "",
     ask: SESSION,
   },

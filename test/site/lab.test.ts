@@ -78,7 +78,8 @@ test("after a fork, parent and child write to frames of their own", async () => 
 test("a failing order is found, and replayed step by step to the broken rule", async () => {
   const { page, problems, close } = await open("#scenario=race-no-retry");
   await page.getByRole("button", { name: "Find an order that fails" }).click();
-  await page.getByText(/An order of \d steps fails/).waitFor();
+  const found = page.getByText(/^Steps \d+ to \d+ of the timeline are an order that fails/);
+  const [, from, to] = /^Steps (\d+) to (\d+)/.exec(await found.innerText())!;
   let steps = 0;
   while (await page.getByRole("button", { name: "Next" }).isEnabled()) {
     assert.is(await page.getByText("An invariant is broken.").count(), 0);
@@ -86,10 +87,12 @@ test("a failing order is found, and replayed step by step to the broken rule", a
     steps++;
   }
   assert.ok(steps >= 5);
+  assert.is(Number(to) - Number(from) + 1, steps);
+  await page.getByText(`step ${to} of ${to}`, { exact: true }).waitFor();
   assert.is(await page.getByText("An invariant is broken.").count(), 1);
   await page.getByLabel("The driver has").selectOption("none");
   await page.getByRole("button", { name: "Find an order that fails" }).click();
-  await page.getByText(/No order fails: all \d+ were tried/).waitFor();
+  await page.getByText(/No order fails: all \d+ orders of steps were tried/).waitFor();
   assert.equal(problems, []);
   await close();
 });
@@ -203,7 +206,7 @@ test("the component stands in a bare page, with its attributes and its events", 
   page.on("pageerror", (error) => problems.push(error.message));
   await page.goto(url);
   await page.waitForSelector("heteromem-lab h2");
-  assert.match(await title(page), /^Collect, lock and unmap/);
+  assert.match(await title(page), /^The answer: which pages can move/);
   const heard = page.evaluate(
     () =>
       new Promise((resolve) =>

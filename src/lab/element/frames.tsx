@@ -1,4 +1,5 @@
 import type { JSX } from "preact";
+import { count } from "../outcome.ts";
 import type { FrameState, LabState } from "../state.ts";
 
 /** How many colors there are for contents. */
@@ -18,7 +19,8 @@ export function FrameChip({ state, frame }: { state: LabState; frame: number }):
 
 function describe({ frame, refs, maps, flags, value }: FrameState): string {
   if (value === null) return `frame ${frame}: free`;
-  return `frame ${frame}: contents ${value}, ${refs} references, mapped ${maps} times, ${flags}`;
+  const mapped = `mapped ${count(maps, "time")}`;
+  return `frame ${frame}: contents ${value}, ${count(refs, "reference")}, ${mapped}, ${flags}`;
 }
 
 function cellClass({ frame, value, flags }: FrameState, changed: ReadonlySet<string>): string {

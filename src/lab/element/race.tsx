@@ -1,8 +1,7 @@
 import type { JSX } from "preact";
 import { BUGS, type Bug } from "../config.ts";
-import type { RaceResult } from "../race.ts";
 import type { Session } from "./session.ts";
-import { AGENT_NAMES } from "./words.ts";
+import { AGENT_NAMES, inPages } from "./words.ts";
 
 const BUG_NAMES: Readonly<Record<Bug, string>> = {
   none: "no bug",
@@ -11,13 +10,20 @@ const BUG_NAMES: Readonly<Record<Bug, string>> = {
   "no-lock": "no lock",
 };
 
-function resultText({ order, failure, complete, schedules }: RaceResult): string {
+function resultText({ race, raceFrom, lab: { steps } }: Session): string {
+  if (race === null) return "";
+  const { order, failure, complete, schedules } = race;
+  const last = steps.length - 1;
+  const broken = inPages(steps[last].broken ?? failure);
   if (order !== null)
     return (
-      `An order of ${order.length} steps fails: ${failure}. ` +
-      "Step through it with Next: the last step breaks the invariant."
+      `Steps ${raceFrom + 1} to ${last} of the timeline are an order that fails: ` +
+      `${broken}. Go through them with Next: the last one breaks the invariant.`
     );
-  return complete ? `No order fails: all ${schedules} were tried.` : `No order fails among ${schedules}.`;
+  const orders = schedules === 1 ? "order of steps" : "orders of steps";
+  return complete
+    ? `No order fails: all ${schedules} ${orders} were tried.`
+    : `None of ${schedules} ${orders} fails.`;
 }
 
 /** Who has something to do, and the order in which they do it: by hand, or one that fails. */
@@ -70,7 +76,7 @@ export function Race({ session }: { session: Session }): JSX.Element | null {
         </div>
       )}
       <p class={race?.order ? "bad" : "good"} role="status">
-        {race === null ? "" : resultText(race)}
+        {resultText(session)}
       </p>
     </section>
   );

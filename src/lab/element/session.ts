@@ -30,6 +30,8 @@ export class Session {
   /** Whether operations are given to their agents without being carried out. */
   queueing = false;
   race: RaceResult | null = null;
+  /** The step from which the order that fails begins. */
+  raceFrom = 0;
   /** What is to be said, beside the step. */
   message = "";
 
@@ -149,9 +151,9 @@ export class Session {
         .slice(0, at + 1)
         .flatMap(({ agent, inside }) => (agent === null || inside ? [] : [agent]));
       this.race = findRace({ ...program, order });
-      const from = at;
+      this.raceFrom = at;
       for (const agent of this.race.order ?? []) this.#lab.step(agent);
-      if (this.race.order !== null) this.#lab.goto(from);
+      if (this.race.order !== null) this.#lab.goto(at);
     });
   }
 

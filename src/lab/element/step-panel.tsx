@@ -1,15 +1,14 @@
 import type { JSX } from "preact";
 import { describeOperation } from "../operation.ts";
-import type { StepText } from "../texts-migration.ts";
-import { STEP_TEXTS } from "../texts.ts";
+import { textOf } from "../texts-here.ts";
 import type { Session } from "./session.ts";
-import { AGENT_NAMES, announcement, changedText } from "./words.ts";
+import { AGENT_NAMES, announcement, changedText, inPages } from "./words.ts";
 
 /** The step that is shown: what happens, what for, and what it keeps. */
 export function StepPanel({ session }: { session: Session }): JSX.Element {
   const { lab, message } = session;
   const { shown, at, steps, operations } = lab;
-  const text: StepText = STEP_TEXTS[shown.id];
+  const text = textOf(lab, at);
   const operation = shown.operation >= 0 ? describeOperation(operations[shown.operation]) : "";
   const changed = changedText(shown);
   return (
@@ -28,7 +27,7 @@ export function StepPanel({ session }: { session: Session }): JSX.Element {
       {shown.error !== null && <p class="bad">The operation fails: {shown.error}</p>}
       {shown.broken !== null && (
         <p class="bad">
-          <b>An invariant is broken.</b> {shown.broken}
+          <b>An invariant is broken.</b> {inPages(shown.broken)}
         </p>
       )}
       {message !== "" && <p class="waits">{message}</p>}
@@ -46,7 +45,7 @@ export function StepPanel({ session }: { session: Session }): JSX.Element {
       {text.otherwise !== undefined && <p class="otherwise">{text.otherwise}</p>}
       <p class="changed">{changed === "" ? "Nothing that is shown changes." : `Changed: ${changed}.`}</p>
       <p class="hidden" role="status" aria-live="polite">
-        {announcement(shown, at, steps.length)} {message}
+        {announcement(lab)} {message}
       </p>
     </section>
   );

@@ -1,8 +1,8 @@
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import type { LabStep } from "../lab.ts";
+import type { Lab, LabStep } from "../lab.ts";
 import { describeOperation } from "../operation.ts";
-import { STEP_TEXTS } from "../texts.ts";
+import { textOf } from "../texts-here.ts";
 import type { Session } from "./session.ts";
 import { AGENT_NAMES } from "./words.ts";
 
@@ -24,7 +24,8 @@ function groupsOf(steps: readonly LabStep[]): Group[] {
 
 /** Buttons to step, and a slider to scrub. */
 function Transport({ session }: { session: Session }): JSX.Element {
-  const { steps, at } = session.lab;
+  const { lab } = session;
+  const { steps, at } = lab;
   const last = steps.length - 1;
   const button = (to: number, label: string, key: string, name?: string): JSX.Element => (
     <button
@@ -50,7 +51,7 @@ function Transport({ session }: { session: Session }): JSX.Element {
         max={last}
         value={at}
         aria-label="Step"
-        aria-valuetext={`Step ${at} of ${last}: ${STEP_TEXTS[steps[at].id].title}`}
+        aria-valuetext={`Step ${at} of ${last}: ${textOf(lab, at).title}`}
         onInput={(event) => session.goto(Number(event.currentTarget.value))}
       />
     </div>
@@ -59,7 +60,8 @@ function Transport({ session }: { session: Session }): JSX.Element {
 
 /** The operations from left to right, a mark for each step. The slider says the same to a screen reader. */
 export function Timeline({ session }: { session: Session }): JSX.Element {
-  const { steps, at, operations } = session.lab;
+  const { lab } = session;
+  const { steps, at, operations } = lab;
   const strip = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const box = strip.current;
@@ -80,7 +82,7 @@ export function Timeline({ session }: { session: Session }): JSX.Element {
                 <span
                   key={index}
                   class={tickClass(step, index, at)}
-                  title={titleOf(step, index)}
+                  title={titleOf(lab, index)}
                   onClick={() => session.goto(index)}
                 />
               ))}
@@ -92,8 +94,9 @@ export function Timeline({ session }: { session: Session }): JSX.Element {
   );
 }
 
-function titleOf({ id, agent }: LabStep, index: number): string {
-  return `${index}. ${agent === null ? "" : `${AGENT_NAMES[agent]}: `}${STEP_TEXTS[id].title}`;
+function titleOf(lab: Lab, index: number): string {
+  const { agent } = lab.steps[index];
+  return `${index}. ${agent === null ? "" : `${AGENT_NAMES[agent]}: `}${textOf(lab, index).title}`;
 }
 
 function tickClass({ inside, broken, error, agent }: LabStep, index: number, at: number): string {

@@ -1,8 +1,9 @@
 /** Words that several parts of the component write. */
 import type { Agent } from "../operation.ts";
-import type { LabStep } from "../lab.ts";
+import type { Lab, LabStep } from "../lab.ts";
+import { pageOf } from "../outcome.ts";
 import type { EntryKind } from "../state.ts";
-import { STEP_TEXTS } from "../texts.ts";
+import { textOf } from "../texts-here.ts";
 
 /** The name of an agent at the head of a line. */
 export const AGENT_NAMES: Readonly<Record<Agent, string>> = {
@@ -47,15 +48,29 @@ export function changedText({ changed }: LabStep): string {
   return [...counts].map(([kind, n]) => `${n} ${PLACES[kind][n === 1 ? 0 : 1]}`).join(", ");
 }
 
-/** What a screen reader announces of a step. */
-export function announcement(step: LabStep, at: number, count: number): string {
-  const { title } = STEP_TEXTS[step.id];
+/**
+ * Says what an engine's message says in the lab's words: an address is a page of the mapping, and what the
+ * engine calls a page is a frame.
+ */
+export function inPages(message: string): string {
+  return message
+    .replace(/\bpage (\d+)/g, "frame $1")
+    .replace(/ and the CPU (\d+)/, (_, frame) =>
+      frame === "0" ? ", and the CPU none" : `, and the CPU frame ${frame}`,
+    )
+    .replace(/0x[0-9a-f]+/g, (address) => `page ${pageOf(Number(address))}`);
+}
+
+/** What a screen reader announces of the step that is shown. */
+export function announcement(lab: Lab): string {
+  const { shown: step, at, steps } = lab;
+  const { title } = textOf(lab, at);
   const changed = changedText(step);
   const parts = [
-    `Step ${at} of ${count - 1}: ${title}.`,
+    `Step ${at} of ${steps.length - 1}: ${title}.`,
     step.detail && `${step.detail}.`,
     step.error !== null && `Failed: ${step.error}.`,
-    step.broken !== null && `Broken: ${step.broken}.`,
+    step.broken !== null && `Broken: ${inPages(step.broken)}.`,
     changed && `Changed: ${changed}.`,
   ];
   return parts.filter(Boolean).join(" ");

@@ -31,21 +31,21 @@ for (const { name } of SCENARIOS.filter(({ group }) => group === "kernel tests")
   });
 }
 kernel("a child's device writes are the child's alone", () => {
-  // The CPU writes 1, the child's device 2; the parent reads 1 and the child 2.
+  // The CPU writes 1 to 4, the child's device 5 to all; the parent reads its four and the child the device's.
   assert.equal(said(openScenario("anon-write-child")), [
-    "the CPU writes 1",
-    "the device writes 2",
-    "the CPU reads 1, 1, 1, 1",
-    "the CPU reads 2, 2, 2, 2",
+    "the CPU writes 1, 2, 3, 4",
+    "the device writes 5",
+    "the CPU reads 1, 2, 3, 4",
+    "the CPU reads 5, 5, 5, 5",
   ]);
 });
 kernel("holes read as zeroes on the device, beside what was written", () => {
-  assert.equal(said(openScenario("anon-read")).at(-1), "the device reads 0, 0, 1, 1");
+  assert.equal(said(openScenario("anon-read")).at(-1), "the device reads 0, 0, 1, 2");
 });
 kernel("after migrate_release no frame of the device is in use", () => {
   const lab = openScenario("migrate-release");
   assert.is(lab.shown.state.devices[0].used, 0);
-  assert.is(said(lab).at(-1), "the CPU reads 1, 1");
+  assert.is(said(lab).at(-1), "the CPU reads 1, 2");
 });
 kernel("pinned pages are in system memory", () => {
   const { frames } = openScenario("hmm-gup-test").shown.state;

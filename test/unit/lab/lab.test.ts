@@ -26,7 +26,10 @@ steps("a page that a child maps is unmapped there, after the child's mirror was 
   const lab = labOf("w0 fork to0");
   const at = lab.steps.findIndex(({ id }) => id === "collected");
   assert.equal(ids(lab).slice(at, at + 5), ["(collected)", "(notify)", "(notify)", "(unmapped)", "setup"]);
-  assert.is(lab.steps[at + 2].detail, "device 1 hears CLEAR for page 0 of process 2");
+  assert.is(
+    lab.steps[at + 2].detail,
+    "driver 1 is told: page 0 of process 2, about to be taken out of the table",
+  );
 });
 steps("the sequence is odd while the driver is told, and even between steps", () => {
   const lab = openScenario("mirror");
@@ -75,7 +78,7 @@ steps("pages that stay have a reason each", () => {
   const setup = first(lab, "alloc").state.migrations[0].slots.map(({ reason }) => reason);
   assert.equal(setup, ["", "the page is pinned", "", "", ""]);
   // Three frames for pages 0, 2 and 3; page 4 gets none.
-  assert.is(first(lab, "alloc").detail, "3 frames of device 1: the device is full, 1 stay");
+  assert.is(first(lab, "alloc").detail, "3 frames of device 1: the device is full, 1 stays");
   assert.is(
     first(lab, "finalize").detail,
     "3 pages moved, 2 stayed: the page is pinned; the driver gave no destination",
