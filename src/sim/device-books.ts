@@ -254,18 +254,16 @@ export class DeviceBooks {
 /** Tells of pages that went to RAM: a transfer for each run of neighbors. */
 function publishOut(
   events: SimulationEvents,
-  { start, end }: PageRange,
+  range: PageRange,
   mover: MovedPages,
   from: number,
   evicted: boolean,
 ): void {
-  for (let page = start; page < end; page += PAGE_SIZE) {
-    const first = page;
-    while (page < end && hasPage(mover.moved(page), page)) page += PAGE_SIZE;
-    const bytes = page - first;
-    if (bytes === 0) continue;
+  const moved = (base: number): number => mover.moved(base);
+  eachRun(range, moved, (first, end) => {
+    const bytes = end - first;
     events.transfer(first, bytes, "toHost", evicted ? "eviction" : "fault");
     events.left(first, bytes / PAGE_SIZE, from);
     events.arrived(first, bytes / PAGE_SIZE, 0, true);
-  }
+  });
 }

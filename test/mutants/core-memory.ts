@@ -49,10 +49,10 @@ export const CORE_MEMORY: readonly Mutant[] = [
     ask: ["unit/devmem"],
   },
   {
-    name: "queue-of-one-page-not-announced",
+    name: "queue-of-freed-pages-not-announced",
     file: core("frame/page-free"),
-    before: "  z.freedCount++;\n  noteFreed();\n",
-    after: "  z.freedCount++;\n",
+    before: "  z.freedCount += n;\n  noteFreed();\n",
+    after: "  z.freedCount += n;\n",
     ask: ["unit/devmem"],
   },
   {

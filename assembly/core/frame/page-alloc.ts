@@ -310,6 +310,6 @@ function releasePage(pfn: u32, folio: Folio): void {
   if (folio.has(FOLIO_LARGE)) return releasePart(pfn);
   if (folio.memcg) memcgUncharge(folio.memcg);
   clearFolio(folio);
-  if (isDevicePfn(pfn)) queueFreed(pfn, folio);
+  if (isDevicePfn(pfn)) queueFreed(pfn);
   else freeFrame(pfn);
 }

@@ -3,11 +3,11 @@
 
 import { PMD_PAGES } from "../../uapi/page";
 import { PFN_MASK } from "../../uapi/pfn";
-import { BLOCK_BITMAP, BLOCK_FREE, BLOCK_ZONE, FOLIO_FREE, FOLIO_INDEX, FOLIO_SIZE } from "../../abi/frame";
+import { BLOCK_FREE, BLOCK_ZONE, FOLIO_FREE, FOLIO_INDEX, FOLIO_SIZE } from "../../abi/frame";
 import { HDR_DEVICE_BASE, HDR_FLAG_FREED, HDR_FLAGS, HDR_FOLIOS } from "../../abi/header";
 import { header, setHeader } from "../base/layout";
 import { DEBUG } from "../base/panic";
-import { Folio, folioOf } from "./folio";
+import { folioOf } from "./folio";
 import { setWholeBlock } from "./order";
 import { forgetUse, forgetUses, usesAreKept } from "./recency";
 import { blockOf, listPush, listRemove, Zone, zoneOf } from "./zone";
@@ -90,12 +90,10 @@ export function freeGroup(group: u32, bits: u64): void {
 }
 
 /**
- * Frees the frames of a folio of 2 MiB without references, which may have a charge no more: those of system
+ * Frees the frames of a folio of 2 MiB that nobody refers to and that is charged to nobody: those of system
  * memory at once, device pages through their driver's queue.
  */
 export function freeLarge(head: u32): void {
-  const block = blockOf(head);
-  const z = zoneOf(load<u16>(block, BLOCK_ZONE));
   const queued: u32 = head >= header(HDR_DEVICE_BASE) ? 1 : 0;
   setWholeBlock(head, false);
   // No references, memcg, mappings; the index of a queued page is the next one's pfn.
@@ -106,21 +104,13 @@ export function freeLarge(head: u32): void {
     v128.store(at, record);
     record = i32x4.add(record, i32x4(0, 0, queued, 0));
   }
+  const end = head + PMD_PAGES;
   if (!queued) {
-    memory.fill(block + BLOCK_BITMAP, 0xff, 64);
-    store<u16>(block, <u16>PMD_PAGES, BLOCK_FREE);
-    z.freePages += PMD_PAGES;
-    listPush(changetype<usize>(z) + offsetof<Zone>("freeBlocks"), block);
+    for (let group = head >> 6; group < end >> 6; group++) freeGroup(group, -1);
     return;
   }
-  if (usesAreKept()) for (let i: u32 = 0; i < <u32>PMD_PAGES; i++) forgetUse(head + i);
-  const tail = head + PMD_PAGES - 1;
-  folioOf(tail).index = 0;
-  if (z.freedTail) folioOf(z.freedTail).index = head;
-  else z.freedHead = head;
-  z.freedTail = tail;
-  z.freedCount += PMD_PAGES;
-  noteFreed();
+  if (usesAreKept()) for (let pfn = head; pfn < end; pfn++) forgetUse(pfn);
+  queue(zoneOf(load<u16>(blockOf(head), BLOCK_ZONE)), head, end - 1, PMD_PAGES);
 }
 
 /** TypeScript looks at the queues only if the flag is set. */
@@ -129,18 +119,23 @@ function noteFreed(): void {
   setHeader(HDR_FLAGS, header(HDR_FLAGS) | HDR_FLAG_FREED);
 }
 
+/** Adds n freed pages to a zone's queue, which their indexes link from the first one to the last. */
+@inline
+function queue(z: Zone, first: u32, last: u32, n: u32): void {
+  folioOf(last).index = 0;
+  if (z.freedTail) folioOf(z.freedTail).index = first;
+  else z.freedHead = first;
+  z.freedTail = last;
+  z.freedCount += n;
+  noteFreed();
+}
+
 /**
  * Queues a freed device page: its driver has to know, so the frame stays taken until takeFreed() reports it.
  */
-export function queueFreed(pfn: u32, folio: Folio): void {
-  const z = zoneOf(load<u16>(blockOf(pfn), BLOCK_ZONE));
+export function queueFreed(pfn: u32): void {
   forgetUse(pfn);
-  folio.index = 0;
-  if (z.freedTail) folioOf(z.freedTail).index = pfn;
-  else z.freedHead = pfn;
-  z.freedTail = pfn;
-  z.freedCount++;
-  noteFreed();
+  queue(zoneOf(load<u16>(blockOf(pfn), BLOCK_ZONE)), pfn, pfn, 1);
 }
 
 /**
@@ -163,23 +158,17 @@ export function freePages(words: usize, n: u32): void {
  */
 @inline
 function queueRun(at: usize, last: usize): usize {
-  let pfn = load<u32>(at) & PFN_MASK;
-  const block = pfn >> 9;
-  const z = zoneOf(load<u16>(blockOf(pfn), BLOCK_ZONE));
+  const first = load<u32>(at) & PFN_MASK;
   const start = at;
   const indexes = header(HDR_FOLIOS) + FOLIO_INDEX;
-  let tail = z.freedTail;
-  if (!tail) z.freedHead = pfn;
-  do {
-    if (tail) store<u32>(indexes + tail * FOLIO_SIZE, pfn);
+  let tail = first;
+  for (at += 4; at < last; at += 4) {
+    const pfn = load<u32>(at) & PFN_MASK;
+    if (pfn >> 9 != first >> 9) break;
+    store<u32>(indexes + tail * FOLIO_SIZE, pfn);
     tail = pfn;
-    at += 4;
-    pfn = at < last ? load<u32>(at) & PFN_MASK : 0;
-  } while (pfn >> 9 == block);
-  folioOf(tail).index = 0;
-  z.freedTail = tail;
-  z.freedCount += (<u32>(at - start)) >> 2;
-  noteFreed();
+  }
+  queue(zoneOf(load<u16>(blockOf(first), BLOCK_ZONE)), first, tail, (<u32>(at - start)) >> 2);
   return at;
 }
 

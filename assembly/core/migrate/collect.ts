@@ -219,8 +219,10 @@ function collectUnit(m: Migration, i: u32, table: usize): u32 {
     return 0;
   }
   const sole = takeSoleUnit(table);
-  if (sole) m.setSource(i, sole);
-  if (sole) return 0;
+  if (sole) {
+    m.setSource(i, sole);
+    return 0;
+  }
   const word = takeUnit(m, table);
   if (word) m.setSource(i, UNFINISHED | word);
   else stayUnit(m, i, REASON_LOCKED);
